@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Digests, base64, random bytes: thin wrappers of OpenSSL. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/str.h"
+
+void crypto_sha256(const void *p, size_t n, uint8_t out[32]);
+/* Lower-case hex of SHA-256; out holds 65 bytes. */
+void crypto_sha256_hex(const void *p, size_t n, char out[65]);
+void crypto_random(void *p, size_t n);
+/* Random UUID version 4, 36 characters and NUL. */
+void crypto_uuid4(char out[37]);
+/* RFC 4648, with padding; the url alphabet without padding. Appends to out. */
+void crypto_base64(struct vk_str in, struct vk_buf *out);
+void crypto_base64url(struct vk_str in, struct vk_buf *out);
+/* Strict decoding (padding required, no white space unless lenient). False on bad input. Text lives
+ * in the arena. */
+bool crypto_base64_decode(struct vk_str in, struct vk_arena *arena, struct vk_str *ret);
+bool crypto_base64url_decode(struct vk_str in, struct vk_arena *arena, struct vk_str *ret);
+bool crypto_equal(struct vk_str a, struct vk_str b); /* constant time for equal lengths */
