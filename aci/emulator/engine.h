@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the emulator needs from something that runs containers. ACI's own behaviour (states, events,
+ * restart policy, order of init containers, quotas) lives in lifecycle.c and is the same for every
+ * engine; an engine knows images, sandboxes (one network namespace and address per container
+ * group), processes and their logs.
+ *
+ * Every operation is asynchronous and completes exactly once, never from inside the call. Specs are
+ * borrowed for the call only. All calls and upcalls happen in the loop.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/vk_err.h"
+
+struct engine;
+struct engine_sandbox;
+
+struct engine_env {
+    const char *name, *value;
+};
+
+/* A file of a secret volume; content is wiped by the engine when the sandbox goes. */
+struct engine_file {
+    const char *name;
+    struct vk_str content;
+};
+enum engine_volume_kind { ENGINE_VOLUME_EMPTY_DIR, ENGINE_VOLUME_SECRET, ENGINE_VOLUME_SHARE };
+struct engine_volume {
+    const char *name;
+    enum engine_volume_kind kind;
+    const struct engine_file *files; /* SECRET */
+    size_t file_count;
+    const char
+        *share; /* SHARE: "account/share"; a directory under the state directory stands for it */
+    bool read_only;
+};
+
+struct engine_sandbox_spec {
+    const char *id; /* unique among live sandboxes: [a-z0-9-]{1,63} */
+    const char *hostname;
+    int64_t cpu_milli; /* limits of the whole group */
+    int64_t memory_bytes;
+    const struct engine_volume *volumes;
+    size_t volume_count;
+    const char *const
+        *name_servers; /* resolv.conf; 168.63.129.16 is what ACI adds, and so does the engine */
+    size_t name_server_count;
+    const char *search_domains, *dns_options; /* or NULL */
+};
+
+struct engine_image_spec {
+    const char *image;
+    const char *username, *password; /* or NULL */
+};
+/* Shape: id is "repo@sha256:..." as ACI's Pulling event prints it. Borrowed for the callback. */
+struct engine_image {
+    const char *id;
+};
+
+struct engine_mount {
+    const char *volume; /* name of a sandbox volume */
+    const char *path;
+    const char *sub_path; /* or NULL */
+    bool read_only;
+};
+struct engine_container_spec {
+    const char *name;
+    const char *image;          /* pulled before */
+    const char *const *command; /* replaces entrypoint and cmd; count 0: the image's own */
+    size_t command_count;
+    const struct engine_env *env;
+    size_t env_count;
+    const struct engine_mount *mounts;
+    size_t mount_count;
+    int64_t cpu_milli, memory_bytes;   /* 0: none of its own */
+    int64_t run_as_user, run_as_group; /* -1: the image's */
+    const char *const *drop_capabilities;
+    size_t drop_capability_count;
+    const char *const *add_capabilities;
+    size_t add_capability_count;
+    bool privileged, no_new_privileges;
+};
+
+struct engine_exit {
+    int exit_code; /* 128 + signal where a signal ended it */
+    int signal;    /* 0: none */
+    bool oom_killed;
+    int64_t finished_wall_ns;
+};
+struct engine_usage {
+    int64_t cpu_ns, memory_bytes, working_set_bytes, rss_bytes;
+    int64_t rx_bytes, tx_bytes;
+};
+
+/* err NULL: success. Messages are what a user of ACI would read in an event. */
+typedef void (*engine_pulled_fn)(void *user, const struct engine_image *image,
+                                 const struct vk_err *err);
+typedef void (*engine_sandbox_fn)(void *user, struct engine_sandbox *sandbox, const char *ip,
+                                  const struct vk_err *err);
+typedef void (*engine_started_fn)(void *user, int64_t started_wall_ns, const struct vk_err *err);
+typedef void (*engine_done_fn)(void *user);
+/* Each start that succeeded is followed by exactly one exit unless the sandbox is deleted first. */
+typedef void (*engine_exited_fn)(void *user, const struct engine_exit *exit);
+
+struct engine_ops {
+    const char *name; /* "runc", "simulated" */
+    /* Errors: VK_NOT_FOUND (no such image), VK_UNAUTHENTICATED, VK_UNAVAILABLE, with the registry's
+     * own message. */
+    void (*pull)(struct engine *e, const struct engine_image_spec *spec, engine_pulled_fn done,
+                 void *user);
+    void (*sandbox_create)(struct engine *e, const struct engine_sandbox_spec *spec,
+                           engine_sandbox_fn done, void *user);
+    /* Kills all that runs in it, removes everything it made. Pending starts end without a call. */
+    void (*sandbox_delete)(struct engine *e, struct engine_sandbox *s, engine_done_fn done,
+                           void *user);
+    /* started and exited share `user`. A name may be started again after its exit: a new instance,
+     * a new log. */
+    void (*container_start)(struct engine *e, struct engine_sandbox *s,
+                            const struct engine_container_spec *spec, engine_started_fn started,
+                            engine_exited_fn exited, void *user);
+    /* No effect when it does not run. The exit arrives as usual. */
+    void (*container_kill)(struct engine *e, struct engine_sandbox *s, const char *name,
+                           int signal);
+    /*
+     * Appends the log of the current (or last) instance: the last `tail` lines (-1: all kept), each
+     * with an RFC 3339 stamp of nine digits and a blank when timestamps is set. Kept: 4 MB while
+     * running, 16 KB or 1,000 lines after the end. VK_NOT_FOUND before the first start.
+     */
+    int (*container_logs)(struct engine *e, struct engine_sandbox *s, const char *name,
+                          int64_t tail, bool timestamps, struct vk_buf *out, struct vk_err *err);
+    bool (*container_usage)(struct engine *e, struct engine_sandbox *s, const char *name,
+                            struct engine_usage *ret);
+    /* Kills and removes everything. */
+    void (*free)(struct engine *e);
+};
+/* First member of every engine. */
+struct engine {
+    const struct engine_ops *ops;
+};
+
+struct engine_runc_config {
+    const char *state_dir;
+    const char *pod_cidr;        /* "10.244.0.0/16" */
+    const char *registry_mirror; /* host:port that answers for every registry, or NULL */
+};
+VK_MUST_CHECK int engine_runc_new(struct vk_loop *loop, const struct engine_runc_config *config,
+                                  struct engine **ret, struct vk_err *err);
+
+struct engine_simulated_config {
+    const char *pod_cidr;
+    int64_t pull_ms, start_min_ms, start_max_ms;
+};
+/*
+ * Timed life cycles for load tests, no processes. What a container does is read from its command:
+ * ["sleep", "N"] ends with 0 after N seconds, ["exit", "N"] ends with N at once, anything else runs
+ * until it is killed.
+ */
+VK_MUST_CHECK int engine_simulated_new(struct vk_loop *loop,
+                                       const struct engine_simulated_config *config,
+                                       struct engine **ret, struct vk_err *err);
