@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Events (core/v1) on pods and the node: equal ones are counted by patch instead of created again,
+ * similar ones are aggregated, each object has a budget (25 at once, then one per 5 min), at most
+ * 1,000 wait. Source: k8s v1.37.2 client-go tools/record/events_cache.go.
+ */
+#pragma once
+
+#include "kubelet/client/rest.h"
+
+struct event_recorder;
+
+/* The object an event is about. Copied. */
+struct object_reference {
+    const char *kind, *namespace_, *name, *uid, *api_version, *field_path, *resource_version;
+};
+struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_client *client,
+                                          const char *component, const char *host);
+/* Pending events are dropped. */
+void event_recorder_free(struct event_recorder *r);
+/* type "Normal" or "Warning". message is cut to 1,024 bytes. Never fails towards the caller. */
+void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,
+                         const char *type, const char *reason, const char *message);
+/*
+ * An event that the platform counted: key names it for ever (the Event object's name is made from
+ * it), so that a restart of the process finds it again instead of writing it twice.
+ */
+void event_recorder_emit_counted(struct event_recorder *r, const struct object_reference *about,
+                                 const char *type, const char *reason, const char *message,
+                                 const char *key, int64_t count, int64_t first_ns, int64_t last_ns);

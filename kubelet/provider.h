@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the kubelet needs from something that runs pods, and what it offers in return. The kubelet
+ * library knows nothing of Azure; tests plug in an in-memory provider.
+ *
+ * Operations are asynchronous and complete exactly once, never from inside the call. Everything
+ * runs in the loop. A NULL operation is answered 501 with a sentence. Errors are decided by
+ * vk_err.code: transient codes (vk_err_is_transient) are tried again by the caller, VK_INVALID,
+ * VK_FORBIDDEN, VK_UNSUPPORTED and VK_TOO_LARGE fail the pod with err.reason and err.msg. The names
+ * are those of virtual-kubelet's PodLifecycleHandler.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "base/loop.h"
+#include "base/vk_err.h"
+#include "kubelet/api/pod_status.h"
+#include "kubelet/api/resolved_pod.h"
+
+/* Identity of a pod; the UID decides, the names make messages readable. Borrowed for the call. */
+struct pod_identity {
+    const char *namespace_, *name, *uid;
+};
+
+/* err NULL: success. */
+typedef void (*provider_done_fn)(void *user, const struct vk_err *err);
+
+struct container_log_options {
+    bool follow, previous, timestamps;
+    int64_t tail_lines;    /* -1: all */
+    int64_t since_wall_ns; /* 0: no bound */
+    int64_t limit_bytes;   /* 0: no limit */
+};
+/* A stream of bytes with back-pressure; the provider stops while full() and goes on after it calls
+ * resume. */
+struct log_sink {
+    void (*write)(void *user, struct vk_str bytes);
+    bool (*is_full)(void *user);
+    void *user;
+};
+struct log_stream; /* handle of a log read under way */
+
+struct node_capacity {
+    int64_t cpu_milli, memory_bytes, pods;
+    const char *os;   /* "Linux" */
+    const char *arch; /* "amd64" */
+};
+
+struct provider_ops {
+    const char *name; /* "azure" */
+    /*
+     * Makes the pod's group exist: adopts the one that carries its UID, else creates it. Success
+     * says that the group was accepted, not that it runs; status arrives by upcall. One call per
+     * pod at a time. The resolved pod is borrowed for the call only.
+     */
+    void (*create_pod)(void *p, const struct resolved_pod *pod, provider_done_fn done, void *user);
+    /* Removes the group; success when the platform says that it is gone. */
+    void (*delete_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
+    /*
+     * Streams a container's log into the sink, then done. VK_NOT_FOUND: no such container or no log
+     * yet.
+     */
+    struct log_stream *(*get_container_logs)(void *p, const struct pod_identity *id,
+                                             const char *container,
+                                             const struct container_log_options *options,
+                                             const struct log_sink *sink, provider_done_fn done,
+                                             void *user);
+    void (*log_stream_resume)(void *p, struct log_stream *s);
+    /* No callback afterwards. */
+    void (*log_stream_cancel)(void *p, struct log_stream *s);
+    /* Fills capacity for the node object. */
+    void (*get_capacity)(void *p, struct node_capacity *ret);
+    /*
+     * True once the provider knows which groups exist, and each pod that has one was reported; pod
+     * workers create nothing before.
+     */
+    bool (*is_synced)(void *p);
+    /* A reachable platform completes with NULL: the node's Ready condition. */
+    void (*ping)(void *p, provider_done_fn done, void *user);
+    /* Forgets the pod: it is gone from the API server and its group is gone. */
+    void (*forget_pod)(void *p, const struct pod_identity *id);
+};
+
+/* What the platform says of a pod. Borrowed for the call. */
+struct provider_pod_status {
+    struct pod_identity id;
+    bool group_exists; /* false: the group vanished; status then is the last known one, or empty */
+    struct pod_status status;
+};
+
+/* Offered by the kubelet; `k` is its own pointer. */
+struct provider_upcalls {
+    void *k;
+    /* May repeat; the kubelet writes only what changed. */
+    void (*status_changed)(void *k, const struct provider_pod_status *status);
+    /* An Event on the pod. type "Normal" or "Warning". count and times as the platform counts; 0:
+     * once, now. */
+    void (*event)(void *k, const struct pod_identity *id, const char *type, const char *reason,
+                  const char *message, int64_t count, int64_t first_ns, int64_t last_ns);
+    /*
+     * Does the pod exist at the API server, with this UID? Answered by a quorum GET, never from the
+     * cache. done(exists) or done with err when the question could not be answered. Refused with
+     * VK_UNAVAILABLE before the pod cache synced.
+     */
+    void (*pod_exists)(void *k, const struct pod_identity *id,
+                       void (*done)(void *user, bool exists, const struct vk_err *err), void *user);
+    /* is_synced turned true: pod workers may start. */
+    void (*synced)(void *k);
+};
+
+struct provider {
+    const struct provider_ops *ops;
+    void *p;
+};
