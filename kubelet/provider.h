@@ -40,14 +40,24 @@ struct log_sink {
 };
 struct log_stream; /* handle of a log read under way */
 
+struct provider_upcalls;
+
 struct node_capacity {
     int64_t cpu_milli, memory_bytes, pods;
     const char *os;   /* "Linux" */
     const char *arch; /* "amd64" */
 };
 
+/* Given once, before any other operation. Strings are copied by the provider. */
+struct provider_start {
+    const struct provider_upcalls *upcalls; /* static until stop */
+    const char *cluster_id;                 /* UID of namespace kube-system, or what the user set */
+    const char *node_name;
+};
+
 struct provider_ops {
     const char *name; /* "azure" */
+    void (*start)(void *p, const struct provider_start *start);
     /*
      * Makes the pod's group exist: adopts the one that carries its UID, else creates it. Success
      * says that the group was accepted, not that it runs; status arrives by upcall. One call per
@@ -79,6 +89,8 @@ struct provider_ops {
     void (*ping)(void *p, provider_done_fn done, void *user);
     /* Forgets the pod: it is gone from the API server and its group is gone. */
     void (*forget_pod)(void *p, const struct pod_identity *id);
+    /* No upcalls afterwards; writes in flight are left to end. */
+    void (*stop)(void *p);
 };
 
 /* What the platform says of a pod. Borrowed for the call. */
