@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # read by the scripts that source this
 # Debian packages by purpose. Sourced after progress.sh.
 
 PACKAGES_BUILD=(gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-dev libwebsockets-dev
