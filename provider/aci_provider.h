@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The provider that runs each pod as one Azure Container Instances container group. It implements
+ * kubelet/provider.h on top of aci/ and of the pure translations of this room.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/http_client.h"
+#include "base/loop.h"
+#include "base/secret.h"
+#include "base/vk_err.h"
+#include "kubelet/provider.h"
+
+/*
+ * What aci_provider_new needs. Text and secrets are copied; NULL or 0 takes the default in
+ * brackets. Credentials: a client secret is used when client_secret is set (then tenant_id and
+ * client_id are required), else the managed identity.
+ */
+struct aci_provider_config {
+    const char *subscription;   /* required: the subscription's id */
+    const char *resource_group; /* required */
+    const char *location;       /* required: "westeurope" */
+    const char *subnet_id;      /* resource id of a subnet delegated to ACI, or NULL: no network */
+    bool private_ip;            /* ask for private addresses without naming a subnet (emulator) */
+    const char *arm_endpoint;   /* ["https://management.azure.com"] */
+    const char *authority_host; /* ["https://login.microsoftonline.com"] */
+    const char *azure_ca_file;  /* trust anchors for both, or NULL: the system's */
+    const char *api_version;    /* ["2025-09-01"] */
+    const char *token_scope;    /* ["https://management.azure.com/.default"] */
+
+    const char *tenant_id;
+    const char *client_id;
+    struct vk_secret client_secret;
+    const char *managed_identity_client_id; /* user-assigned identity, or NULL */
+    const char *imds_endpoint;              /* ["http://169.254.169.254"] */
+    const char *identity_endpoint;          /* App Service style endpoint, or NULL: IMDS */
+    struct vk_secret identity_header;       /* its X-IDENTITY-HEADER */
+
+    const char *cluster_dns;    /* address of the cluster's DNS server, or NULL: Azure's own DNS */
+    const char *cluster_domain; /* ["cluster.local"] */
+
+    int64_t cpu_milli;    /* capacity of the node; 0 or less: [10,000 CPU] */
+    int64_t memory_bytes; /* [4 Ti] */
+    int64_t pods;         /* [5,000] */
+
+    const char *user_agent_extra;
+    int64_t reads_per_second; /* what the tracker may spend of ARM's 25 reads/s [20] */
+    int64_t read_burst;       /* and of the bucket of 250 [200] */
+};
+
+struct aci_provider;
+
+/*
+ * The provider is idle until the kubelet calls ops->start. `http` and `loop` must outlive it.
+ * Errors: VK_INVALID names the missing or bad setting and the way out.
+ */
+VK_MUST_CHECK int aci_provider_new(struct vk_loop *loop, struct http_client *http,
+                                   const struct aci_provider_config *config,
+                                   struct aci_provider **ret, struct vk_err *err);
+
+/* The interface to hand to the kubelet; valid until aci_provider_free. */
+struct provider aci_provider_interface(struct aci_provider *p);
+
+/* After ops->stop. Cancels what is under way without a callback. NULL is fine. */
+void aci_provider_free(struct aci_provider *p);
