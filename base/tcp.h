@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening TCP sockets and what is common to the accepted ones. Descriptors are non-blocking. */
+#pragma once
+
+#include "base/vk_err.h"
+
+struct sockaddr_storage;
+
+/*
+ * address: numeric IPv4 or IPv6; NULL or "" for all addresses, of both families where the machine
+ * has IPv6. port 0: any free one. The descriptor is the caller's.
+ */
+VK_MUST_CHECK int tcp_listen(const char *address, int port, int *ret_fd, int *ret_port,
+                             struct vk_err *err);
+/* Sends at once; a peer whose machine vanished is noticed after about two minutes. */
+void tcp_set_options(int fd);
+/* Numeric text; an IPv4 peer of an IPv6 socket is written as IPv4. */
+void tcp_describe(const struct sockaddr_storage *address, char out[static 64]);
