@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The node's heartbeat: Lease kube-node-lease/<node>, 40 s long, renewed every 10 s, owned by the
+ * Node object. Source: k8s v1.37.2 component-helpers/apimachinery/lease/controller.go.
+ */
+#pragma once
+
+#include "kubelet/client/rest.h"
+
+#define NODE_LEASE_DURATION_S 40
+#define NODE_LEASE_RENEW_MS 10000
+
+struct node_lease;
+
+struct node_lease *node_lease_new(struct vk_loop *loop, struct rest_client *client,
+                                  const char *node_name);
+void node_lease_free(struct node_lease *l);
+/* Starts renewing, or goes on with a new UID after the Node object was created again. */
+void node_lease_start(struct node_lease *l, const char *node_uid);
+/* Wall time of the last renewal that the API server took, in ns; 0: none yet. */
+int64_t node_lease_renewed_ns(const struct node_lease *l);

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the Node object: creates or adopts it, writes its status on change and at least every 5
+ * min, asks the provider every 10 s whether the platform answers. Source: k8s v1.37.2
+ * pkg/kubelet/kubelet_node_status.go.
+ */
+#pragma once
+
+#include "kubelet/client/event_recorder.h"
+#include "kubelet/node/node_object.h"
+
+struct node_status;
+
+struct node_status_config {
+    struct node_identity identity; /* strings are borrowed for the object's life */
+    struct provider *provider;
+    /* The Node object exists; called again when it was created anew. */
+    void (*registered)(void *user, const char *node_uid);
+    void *user;
+};
+struct node_status *node_status_new(struct vk_loop *loop, struct rest_client *client,
+                                    struct event_recorder *events,
+                                    const struct node_status_config *config);
+void node_status_free(struct node_status *n);
+void node_status_start(struct node_status *n);
