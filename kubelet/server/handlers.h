@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The handlers of the kubelet port; each answers its exchange exactly once. */
+#pragma once
+
+#include "kubelet/server/server.h"
+
+/* What handlers work with. Borrowed from the server. */
+struct handler_context {
+    struct pods *pods;
+    struct provider *provider;
+};
+
+/* path: decoded segments behind the route's name ({ns}, {pod}, {container}). */
+struct route_params {
+    const char *v[4];
+    size_t n;
+};
+
+/* GET /pods: every pod of the node as a v1 PodList, with the status as this kubelet knows it. */
+void handle_pods(const struct handler_context *c, struct http_exchange *x);
+/* GET /runningpods/: those with a running container. */
+void handle_running_pods(const struct handler_context *c, struct http_exchange *x);
+/* GET /containerLogs/{ns}/{pod}/{container} */
+void handle_container_logs(const struct handler_context *c, struct http_exchange *x,
+                           const struct route_params *params);
+
+/* One line of text with the status that the code stands for (`fallback` where the code says
+ * nothing). */
+void handler_reply_error(struct http_exchange *x, const struct vk_err *err, int fallback);

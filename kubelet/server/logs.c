@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET /containerLogs/{ns}/{pod}/{container} */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "kubelet/server/handlers.h"
+#include "kubelet/server/log_options.h"
+
+/* One log read; lives until the provider is done or the client is gone. */
+struct log_read {
+    struct provider *provider;
+    struct http_exchange *x;
+    struct log_stream *stream;
+    bool begun;
+};
+
+static void begin(struct log_read *r)
+{
+    if (r->begun)
+        return;
+    r->begun = true;
+    http_exchange_begin(r->x, 200, "text/plain");
+}
+
+static void on_write(void *user, struct vk_str bytes)
+{
+    struct log_read *r = user;
+
+    begin(r);
+    http_exchange_write(r->x, bytes);
+}
+
+static bool on_is_full(void *user)
+{
+    const struct log_read *r = user;
+
+    return http_exchange_is_full(r->x);
+}
+
+static void on_drained(void *user)
+{
+    struct log_read *r = user;
+
+    if (r->stream && r->provider->ops->log_stream_resume)
+        r->provider->ops->log_stream_resume(r->provider->p, r->stream);
+}
+
+static void on_gone(void *user)
+{
+    struct log_read *r = user;
+
+    if (r->stream)
+        r->provider->ops->log_stream_cancel(r->provider->p, r->stream);
+    vk_free(r);
+}
+
+static void on_done(void *user, const struct vk_err *err)
+{
+    struct log_read *r = user;
+
+    r->stream = NULL;
+    if (!err) {
+        begin(r);
+        http_exchange_end(r->x);
+    } else if (r->begun) {
+        /* The head is out: only a cut connection tells the client that the log is not whole. */
+        http_exchange_abort(r->x);
+    } else {
+        handler_reply_error(r->x, err, 500);
+    }
+    vk_free(r);
+}
+
+/* The kubelet's own words for a container that has no log yet. */
+static bool is_waiting(const struct pod_status *status, const char *pod, const char *container,
+                       struct vk_err *err)
+{
+    const struct container_status *cs = pod_status_container(status, container);
+
+    if (cs && (cs->state.kind == CONTAINER_RUNNING || cs->state.kind == CONTAINER_TERMINATED ||
+               cs->last_state.kind == CONTAINER_TERMINATED))
+        return false;
+    if (cs && !vk_str_empty(cs->state.reason))
+        vk_err_set(err, VK_INVALID, "container \"%s\" in pod \"%s\" is waiting to start: %s",
+                   container, pod, cs->state.reason);
+    else
+        vk_err_set(err, VK_INVALID,
+                   "container \"%s\" in pod \"%s\" is waiting to start: no logs available yet",
+                   container, pod);
+    return true;
+}
+
+static int check_request(const struct handler_context *c, const struct pods_entry *entry,
+                         const struct route_params *p, const struct container_log_options *o,
+                         struct vk_err *err)
+{
+    if (!pod_find_container(entry->pod, p->v[2]))
+        return vk_err_set(err, VK_NOT_FOUND, "container \"%s\" not found in pod \"%s\"", p->v[2],
+                          p->v[1]);
+    if (is_waiting(entry->status, p->v[1], p->v[2], err))
+        return -(int)err->code;
+    if (!c->provider->ops->get_container_logs)
+        return vk_err_set(err, VK_UNSUPPORTED, "provider %s keeps no logs", c->provider->ops->name);
+    if (o->follow)
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "logs can't be followed yet: leave out --follow and ask again");
+    if (o->previous)
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "Azure Container Instances keeps no log of a container's previous "
+                          "instance that this version can read");
+    return 0;
+}
+
+void handle_container_logs(const struct handler_context *c, struct http_exchange *x,
+                           const struct route_params *params)
+{
+    struct container_log_options options;
+    struct pods_entry entry;
+    struct vk_err err;
+    struct log_read *r;
+
+    if (log_options_parse(http_exchange_head(x)->query, vk_wall_ns(), http_exchange_arena(x),
+                          &options, &err) < 0) {
+        handler_reply_error(x, &err, 422);
+        return;
+    }
+    if (!pods_find(c->pods, params->v[0], params->v[1], &entry)) {
+        vk_err_set(&err, VK_NOT_FOUND, "pod \"%s\" does not exist in namespace \"%s\" on this node",
+                   params->v[1], params->v[0]);
+        handler_reply_error(x, &err, 404);
+        return;
+    }
+    if (check_request(c, &entry, params, &options, &err) < 0) {
+        handler_reply_error(x, &err, 400);
+        return;
+    }
+    r = vk_calloc(1, sizeof(*r));
+    r->provider = c->provider;
+    r->x = x;
+    http_exchange_on_gone(x, on_gone, r);
+    http_exchange_on_drained(x, on_drained, r);
+    r->stream = c->provider->ops->get_container_logs(
+        c->provider->p,
+        &(struct pod_identity){
+            .namespace_ = params->v[0], .name = params->v[1], .uid = entry.pod->meta.uid},
+        params->v[2], &options,
+        &(struct log_sink){.write = on_write, .is_full = on_is_full, .user = r}, on_done, r);
+}

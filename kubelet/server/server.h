@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kubelet port: /healthz for everybody; /pods, /runningpods/ and /containerLogs for allowed
+ * clients. What this provider or version can't do is answered 501 with a sentence. Source: k8s
+ * v1.37.2 pkg/kubelet/server/server.go.
+ */
+#pragma once
+
+#include "base/http_server.h"
+#include "kubelet/pods/pods.h"
+#include "kubelet/provider.h"
+
+struct kubelet_server;
+
+struct kubelet_server_config {
+    const char *address; /* numeric, to listen on */
+    int port;
+    const char *cert_file, *key_file;
+    const char *client_ca_file;              /* NULL: only /healthz answers */
+    const struct json_strs *allowed_clients; /* borrowed */
+    struct pods *pods;
+    struct provider *provider;
+};
+VK_MUST_CHECK int kubelet_server_new(struct vk_loop *loop,
+                                     const struct kubelet_server_config *config,
+                                     struct kubelet_server **ret, struct vk_err *err);
+void kubelet_server_free(struct kubelet_server *s);
+int kubelet_server_port(const struct kubelet_server *s);
