@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubelet/kubelet.h"
+
+#include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/log.h"
+#include "kubelet/client/event_recorder.h"
+#include "kubelet/client/rest.h"
+#include "kubelet/node/node_lease.h"
+#include "kubelet/node/node_status.h"
+#include "kubelet/pods/pods.h"
+#include "kubelet/server/server.h"
+
+#define NAMESPACE_LIMIT (1 << 20)
+
+struct kubelet {
+    struct vk_loop *loop;
+    struct kubelet_config config;
+    struct provider *provider;
+    struct rest_client *client;
+    struct event_recorder *events;
+    struct pods *pods;
+    struct kubelet_server *server;
+    struct node_status *node_status;
+    struct node_lease *node_lease;
+    /* the question for the cluster's identity */
+    struct vk_timer identity_timer;
+    struct rest_call *identity_call;
+    struct backoff identity_backoff;
+    bool started;
+};
+
+static void on_registered(void *user, const char *node_uid)
+{
+    struct kubelet *k = user;
+
+    node_lease_start(k->node_lease, node_uid);
+}
+
+/* The cluster is known: everything that writes may begin. */
+static void start(struct kubelet *k, const char *cluster_id)
+{
+    k->started = true;
+    log_info("Serving as a node", LS("node", k->config.node.name), LS("cluster", cluster_id),
+             LS("server", rest_client_server(k->client)), LS("provider", k->provider->ops->name));
+    k->provider->ops->start(k->provider->p, &(struct provider_start){
+                                                .upcalls = pods_upcalls(k->pods),
+                                                .cluster_id = cluster_id,
+                                                .node_name = k->config.node.name,
+                                            });
+    node_status_start(k->node_status);
+    pods_start(k->pods);
+}
+
+static void identity_failed(struct kubelet *k, const struct vk_err *err)
+{
+    struct vk_err fatal = *err;
+
+    if (err->code == VK_UNAUTHENTICATED) {
+        vk_err_wrap(&fatal, "the API server refuses the credentials of %s",
+                    k->config.cluster->source);
+        k->config.fatal(k->config.user, &fatal);
+        return;
+    }
+    if (err->code == VK_FORBIDDEN) {
+        vk_err_wrap(&fatal, "the cluster's identity is the UID of namespace kube-system, which "
+                            "this identity may not read; grant it or set --cluster-id");
+        k->config.fatal(k->config.user, &fatal);
+        return;
+    }
+    log_error("The API server does not answer, retrying; check the address in the kubeconfig and "
+              "that it is reachable from here",
+              LS("server", rest_client_server(k->client)), LERR(err));
+    vk_timer_arm(&k->identity_timer, err->retry_after_ms > 0
+                                         ? err->retry_after_ms
+                                         : backoff_next_ms(&k->identity_backoff));
+}
+
+static void on_identity(void *user, struct vk_str body, const struct vk_err *err)
+{
+    struct kubelet *k = user;
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *namespace_;
+    const char *uid;
+    struct vk_err parse_err;
+
+    k->identity_call = NULL;
+    if (err) {
+        identity_failed(k, err);
+        return;
+    }
+    if (json_parse(body, NAMESPACE_LIMIT, arena, &namespace_, &parse_err) < 0) {
+        identity_failed(k, &parse_err);
+        return;
+    }
+    uid = json_string(json_get(json_get(namespace_, "metadata"), "uid"));
+    if (vk_str_empty(uid)) {
+        vk_err_set(&parse_err, VK_PROTOCOL, "namespace kube-system has no UID in the answer");
+        identity_failed(k, &parse_err);
+        return;
+    }
+    start(k, uid);
+}
+
+static void ask_identity(void *user)
+{
+    struct kubelet *k = user;
+
+    if (!vk_str_empty(k->config.cluster_id)) {
+        start(k, k->config.cluster_id);
+        return;
+    }
+    k->identity_call = rest_start(k->client, &(struct rest_request){
+                                                 .method = "GET",
+                                                 .path = "/api/v1/namespaces/kube-system",
+                                                 .deadline_ms = 10000,
+                                                 .what = "get namespace kube-system",
+                                                 .on_done = on_identity,
+                                                 .user = k,
+                                             });
+}
+
+static void build_rooms(struct kubelet *k)
+{
+    struct pods_config pods = {
+        .client = k->client,
+        .provider = k->provider,
+        .node_name = k->config.node.name,
+        .node_ips = {.v = &k->config.node.internal_ip, .n = 1},
+    };
+    struct node_status_config node = {
+        .identity = k->config.node,
+        .provider = k->provider,
+        .registered = on_registered,
+        .user = k,
+    };
+
+    k->events = event_recorder_new(k->loop, k->client, "aci-kubelet", k->config.node.name);
+    pods.events = k->events;
+    k->pods = pods_new(k->loop, &pods);
+    k->node_lease = node_lease_new(k->loop, k->client, k->config.node.name);
+    k->node_status = node_status_new(k->loop, k->client, k->events, &node);
+}
+
+static int open_port(struct kubelet *k, struct vk_err *err)
+{
+    return kubelet_server_new(k->loop,
+                              &(struct kubelet_server_config){
+                                  .address = k->config.address,
+                                  .port = k->config.node.kubelet_port,
+                                  .cert_file = k->config.cert_file,
+                                  .key_file = k->config.key_file,
+                                  .client_ca_file = k->config.client_ca_file,
+                                  .allowed_clients = &k->config.allowed_clients,
+                                  .pods = k->pods,
+                                  .provider = k->provider,
+                              },
+                              &k->server, err);
+}
+
+int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kubelet_config *config,
+                struct provider *provider, struct kubelet **ret, struct vk_err *err)
+{
+    struct kubelet *k = vk_calloc(1, sizeof(*k));
+
+    k->loop = loop;
+    k->config = *config;
+    k->provider = provider;
+    k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 30000};
+    vk_timer_init(&k->identity_timer, loop, "cluster identity", ask_identity, k);
+    if (rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
+        vk_free(k);
+        return -(int)err->code;
+    }
+    build_rooms(k);
+    if (open_port(k, err) < 0) {
+        kubelet_free(k);
+        return -(int)err->code;
+    }
+    vk_timer_arm(&k->identity_timer, 0);
+    *ret = k;
+    return 0;
+}
+
+void kubelet_free(struct kubelet *k)
+{
+    if (!k)
+        return;
+    vk_timer_disarm(&k->identity_timer);
+    rest_cancel(k->identity_call);
+    kubelet_server_free(k->server);
+    node_status_free(k->node_status);
+    node_lease_free(k->node_lease);
+    pods_stop(k->pods);
+    if (k->started)
+        k->provider->ops->stop(k->provider->p);
+    pods_free(k->pods);
+    event_recorder_free(k->events);
+    rest_client_free(k->client);
+    vk_free(k);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kubelet: builds its rooms in order once the cluster's identity is known, tears them down in
+ * reverse. Knows no platform; what runs pods is the struct provider given to it.
+ */
+#pragma once
+
+#include "base/json.h"
+#include "kubelet/client/kubeconfig.h"
+#include "kubelet/node/node_object.h"
+#include "kubelet/provider.h"
+
+struct kubelet;
+
+/* Borrowed for the kubelet's life. */
+struct kubelet_config {
+    const struct cluster_config *cluster;
+    struct node_identity node;
+    const char *cluster_id; /* NULL: the UID of namespace kube-system */
+    const char *address;    /* the kubelet port's */
+    const char *cert_file, *key_file, *client_ca_file;
+    struct json_strs allowed_clients;
+    const char *user_agent;
+    /* The kubelet can't go on: the message says why and what to do. */
+    void (*fatal)(void *user, const struct vk_err *err);
+    void *user;
+};
+
+/* Opens the kubelet port at once. Errors: port in use, unreadable files, a bad list of allowed
+ * clients. */
+VK_MUST_CHECK int kubelet_new(struct vk_loop *loop, struct http_client *http,
+                              const struct kubelet_config *config, struct provider *provider,
+                              struct kubelet **ret, struct vk_err *err);
+/* Container groups keep running. */
+void kubelet_free(struct kubelet *k);

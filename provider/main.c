@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aci-kubelet: options, the ACI provider, the kubelet. */
+#include <signal.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "kubelet/api/quantity.h"
+#include "kubelet/kubelet.h"
+#include "provider/aci_provider.h"
+#include "provider/options.h"
+
+/* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
+ * semantic version. */
+#define KUBERNETES_VERSION "v1.37.2"
+
+/* Exit codes: 0 asked to end, 1 could not run, 2 wrong options. */
+enum { EXIT_OK, EXIT_CANNOT_RUN, EXIT_USAGE };
+
+struct program {
+    struct vk_arena *arena;
+    struct vk_loop *loop;
+    struct http_client *http;
+    struct aci_provider *aci;
+    struct provider provider;
+    struct kubelet *kubelet;
+    struct aci_kubelet_options options;
+    struct cluster_config cluster;
+    struct node_taint taint;
+    int exit_code;
+};
+
+static void on_signal(void *user, int signo)
+{
+    struct program *p = user;
+
+    log_info("Ending; container groups keep running", LI("signal", signo));
+    vk_loop_stop(p->loop);
+}
+
+static void on_fatal(void *user, const struct vk_err *err)
+{
+    struct program *p = user;
+
+    log_error("Can't run", LERR(err));
+    p->exit_code = EXIT_CANNOT_RUN;
+    vk_loop_stop(p->loop);
+}
+
+static const char *environment(const char *name)
+{
+    return getenv(name);
+}
+
+/* Returns an exit code, or -1 to go on. */
+static int read_options(struct program *p, int argc, char **argv)
+{
+    const char **rest;
+    size_t rest_count;
+    struct vk_err err;
+
+    if (argc > 1 && vk_streq(argv[1], "--help-markdown")) {
+        options_markdown(&aci_kubelet_option_set, stdout);
+        return EXIT_OK;
+    }
+    if (options_parse(&aci_kubelet_option_set, argc, argv, environment, "config", &p->options,
+                      p->arena, &rest, &rest_count, &err) < 0) {
+        if (vk_streq(err.reason, "Help")) {
+            options_help(&aci_kubelet_option_set, stdout);
+            return EXIT_OK;
+        }
+        if (vk_streq(err.reason, "Version")) {
+            printf("aci-kubelet %s (Kubernetes %s)\n", VK_VERSION, KUBERNETES_VERSION);
+            return EXIT_OK;
+        }
+        fprintf(stderr, "aci-kubelet: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
+    if (rest_count) {
+        fprintf(stderr, "aci-kubelet: unknown command '%s'; see aci-kubelet --help\n", rest[0]);
+        return EXIT_USAGE;
+    }
+    if (aci_kubelet_options_complete(&p->options, p->arena, &err) < 0) {
+        fprintf(stderr, "aci-kubelet: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+static int read_cluster(struct program *p, struct vk_err *err)
+{
+    if (vk_str_empty(p->options.kubeconfig)) {
+        if (in_cluster_config(NULL, p->arena, &p->cluster, err) < 0)
+            return vk_err_wrap(err, "no --kubeconfig, and no service account of a pod either");
+        return 0;
+    }
+    return kubeconfig_load(p->options.kubeconfig, p->options.context, p->arena, &p->cluster, err);
+}
+
+static int make_provider(struct program *p, struct vk_err *err)
+{
+    const struct aci_kubelet_options *o = &p->options;
+    struct aci_provider_config config = {
+        .subscription = o->subscription,
+        .resource_group = o->resource_group,
+        .location = o->location,
+        .subnet_id = o->subnet_id,
+        .arm_endpoint = o->arm_endpoint,
+        .authority_host = o->authority_host,
+        .azure_ca_file = o->azure_ca_file,
+        .api_version = o->api_version,
+        .tenant_id = o->tenant_id,
+        .client_id = o->client_id,
+        .managed_identity_client_id = o->identity_client_id,
+        .imds_endpoint = o->imds_endpoint,
+        .identity_endpoint = environment("IDENTITY_ENDPOINT"),
+        .cluster_dns = o->cluster_dns,
+        .cluster_domain = o->cluster_domain,
+        .pods = o->pods,
+        .user_agent_extra = environment("ACI_EXTRA_USER_AGENT"),
+    };
+    const char *header = environment("IDENTITY_HEADER");
+    int rc;
+
+    if (!quantity_milli(o->cpu, &config.cpu_milli) ||
+        !quantity_value(o->memory, &config.memory_bytes))
+        return vk_err_set(err, VK_INVALID, "--cpu or --memory is no quantity");
+    if (!vk_str_empty(o->client_secret))
+        vk_secret_set(&config.client_secret, o->client_secret, strlen(o->client_secret));
+    if (header)
+        vk_secret_set(&config.identity_header, header, strlen(header));
+    rc = aci_provider_new(p->loop, p->http, &config, &p->aci, err);
+    vk_secret_release(&config.client_secret);
+    vk_secret_release(&config.identity_header);
+    if (rc == 0)
+        p->provider = aci_provider_interface(p->aci);
+    return rc;
+}
+
+static int make_kubelet(struct program *p, struct vk_err *err)
+{
+    const struct aci_kubelet_options *o = &p->options;
+    struct kubelet_config config = {
+        .cluster = &p->cluster,
+        .node =
+            {
+                .name = o->nodename,
+                .internal_ip = o->node_ip,
+                .kubelet_port = (int)o->port,
+                .kubelet_version = KUBERNETES_VERSION "-aci-kubelet-" VK_VERSION,
+                .runtime_version = vk_arena_printf(p->arena, "aci://%s", o->api_version),
+                .taint = o->disable_taint ? NULL : &p->taint,
+            },
+        .cluster_id = o->cluster_id,
+        .address = o->address,
+        .cert_file = o->tls_cert_file,
+        .key_file = o->tls_private_key_file,
+        .client_ca_file = o->client_ca_file,
+        .allowed_clients = o->allowed_clients,
+        .user_agent = "aci-kubelet/" VK_VERSION,
+        .fatal = on_fatal,
+        .user = p,
+    };
+
+    p->taint = (struct node_taint){o->taint_key, o->taint_value, o->taint_effect};
+    return kubelet_new(p->loop, p->http, &config, &p->provider, &p->kubelet, err);
+}
+
+static int run(struct program *p)
+{
+    struct vk_err err;
+
+    if (read_cluster(p, &err) < 0) {
+        log_error("Can't run", LERR(&err));
+        return EXIT_CANNOT_RUN;
+    }
+    p->loop = vk_loop_new();
+    p->http = http_client_new(p->loop);
+    vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
+    vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
+    if (make_provider(p, &err) < 0 || make_kubelet(p, &err) < 0) {
+        log_error("Can't run", LERR(&err));
+        p->exit_code = EXIT_CANNOT_RUN;
+    } else {
+        log_info("Starting", LS("version", VK_VERSION), LS("cluster", p->cluster.source),
+                 LS("arm", p->options.arm_endpoint));
+        vk_loop_run(p->loop);
+    }
+    kubelet_free(p->kubelet);
+    aci_provider_free(p->aci);
+    http_client_free(p->http);
+    vk_loop_free(p->loop);
+    return p->exit_code;
+}
+
+int main(int argc, char **argv)
+{
+    struct program p = {.arena = vk_arena_new()};
+    int exit_code;
+
+    signal(SIGPIPE, SIG_IGN);
+    exit_code = read_options(&p, argc, argv);
+    if (exit_code < 0) {
+        log_init(vk_streq(p.options.log_format, "json") ? LOG_JSON : LOG_TEXT, (int)p.options.v);
+        exit_code = run(&p);
+    }
+    vk_arena_free(p.arena);
+    return exit_code;
+}

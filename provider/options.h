@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of aci-kubelet: one table for flags, environment, configuration file, --help and
+ * README. */
+#pragma once
+
+#include "base/json.h"
+#include "base/options.h"
+
+/* Immutable after parsing; strings live in the arena given to the parser. */
+struct aci_kubelet_options {
+    /* cluster */
+    const char *kubeconfig, *context;
+    const char *nodename, *node_ip, *cluster_id;
+    bool disable_taint;
+    const char *taint_key, *taint_value, *taint_effect;
+    /* kubelet port */
+    const char *address;
+    int64_t port;
+    const char *client_ca_file, *tls_cert_file, *tls_private_key_file;
+    struct json_strs allowed_clients;
+    /* Azure */
+    const char *subscription, *resource_group, *location, *subnet_id;
+    const char *arm_endpoint, *authority_host, *azure_ca_file, *api_version, *imds_endpoint;
+    const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
+    /* groups */
+    const char *cluster_dns, *cluster_domain;
+    /* capacity */
+    const char *cpu, *memory;
+    int64_t pods;
+    /* process */
+    const char *config, *log_format;
+    int64_t v;
+};
+extern const struct option_set aci_kubelet_option_set;
+
+/*
+ * Completes what flags, environment and file left open from AKS's azure.json where --azure-config
+ * names one, then checks what must be there. Errors: VK_INVALID naming the option and the way out.
+ */
+VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
+                                               struct vk_arena *arena, struct vk_err *err);
