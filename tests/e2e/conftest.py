@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One world for the whole session, one Kubernetes namespace for each test."""
+
+import os
+import pathlib
+import re
+import shutil
+import tempfile
+
+import kubernetes
+import pytest
+
+from polling import eventually
+from world import TESTS, World
+
+
+def pytest_addoption(parser):
+    parser.addoption("--programs", default=str(TESTS.parent / "build/dev"),
+                     help="folder of aci-kubelet and aci-emulator")
+    parser.addoption("--full", action="store_true", help="also what takes long")
+    parser.addoption("--world", default=None, help="folder of the run; kept afterwards")
+
+
+@pytest.fixture(scope="session", name="world")
+def _world(request):
+    given = request.config.getoption("--world")
+    folder = pathlib.Path(given or tempfile.mkdtemp(prefix="aci-kubelet-e2e."))
+    world = World(folder, pathlib.Path(request.config.getoption("--programs")).resolve())
+    try:
+        world.up()
+        yield world
+    finally:
+        world.down()
+        if not given and not request.session.testsfailed:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(name="namespace")
+def _namespace(request, world):
+    """Refuses pods that are not hardened; gone with all that is in it when the test ends."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
+    world.core.create_namespace(kubernetes.client.V1Namespace(
+        metadata=kubernetes.client.V1ObjectMeta(name=name, labels=labels)))
+    # Pods are refused until the controllers made this account.
+    eventually(lambda: world.core.read_namespaced_service_account("default", name), 30,
+               f"the default service account of {name}")
+    yield name
+    world.core.delete_namespace(name)
+    eventually(lambda: _gone(world, name), 60, f"namespace {name} is gone")
+    eventually(lambda: not world.groups_of(name), 30, f"no container group of {name} is left")
+
+
+def _gone(world, name):
+    try:
+        world.core.read_namespace(name)
+    except kubernetes.client.ApiException as error:
+        return error.status == 404
+    return False
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what the programs said while it ran."""
+    outcome = yield
+    report = outcome.get_result()
+    world = item.funcargs.get("world") if hasattr(item, "funcargs") else None
+    if not report.failed or world is None:
+        return
+    for name in ("aci-kubelet", "aci-emulator"):
+        file = world.folder / f"log/{name}.log"
+        if file.exists():
+            lines = file.read_text(errors="replace").splitlines()[-60:]
+            report.sections.append((f"{file}, its end", "\n".join(lines)))
+    namespace = item.funcargs.get("namespace")
+    if namespace and call.when == "call":
+        for what in (["describe", "pods"], ["get", "events", "--sort-by=.lastTimestamp"]):
+            run = world.kubectl(*what, "-n", namespace, check=False)
+            report.sections.append((f"kubectl {' '.join(what)}", run.stdout + run.stderr))
+
+
+def pytest_report_header(config):
+    return f"programs: {os.path.abspath(config.getoption('--programs'))}"

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual node as the cluster sees it, and who may speak to its port."""
+
+import datetime
+import json
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from polling import eventually
+
+
+def condition(node, kind):
+    return next(entry.status for entry in node.status.conditions if entry.type == kind)
+
+
+def test_node_is_ready_with_the_labels_and_the_taint_of_virtual_nodes(world):
+    node = eventually(lambda: world.core.read_node(world.node), 30, "the node object is there")
+    eventually(lambda: condition(world.core.read_node(world.node), "Ready") == "True", 30, "Ready")
+    labels = node.metadata.labels
+    assert labels["type"] == "virtual-kubelet"
+    assert labels["kubernetes.io/os"] == "linux"
+    assert labels["kubernetes.io/arch"] == "amd64"
+    assert labels["kubernetes.io/hostname"] == world.node
+    assert labels["kubernetes.io/role"] == "agent"
+    assert "node.kubernetes.io/exclude-from-external-load-balancers" in labels
+    assert ("virtual-kubelet.io/provider", "azure", "NoSchedule") in [
+        (taint.key, taint.value, taint.effect) for taint in node.spec.taints]
+    assert [(address.type, address.address) for address in node.status.addresses
+            if address.type == "InternalIP"] == [("InternalIP", world.node_address)]
+    assert node.status.daemon_endpoints.kubelet_endpoint.port == 10250
+    for resource in ("cpu", "memory", "pods"):
+        assert node.status.capacity[resource] == node.status.allocatable[resource]
+
+
+def test_lease_is_renewed(world):
+    def renewed():
+        lease = json.loads(world.kubectl("get", "lease", "-n", "kube-node-lease", world.node,
+                                         "-o", "json").stdout)["spec"]
+        assert lease["leaseDurationSeconds"] == 40
+        return datetime.datetime.fromisoformat(lease["renewTime"].replace("Z", "+00:00"))
+    first = eventually(renewed, 15, "there is a lease")
+    eventually(lambda: renewed() > first, 15, "the lease is renewed within its interval")
+
+
+def port(world, path, certificate=None):
+    """Status of a GET on the kubelet port."""
+    context = ssl.create_default_context(cafile=str(world.folder / "control-plane/pki/ca.crt"))
+    if certificate:
+        context.load_cert_chain(f"{certificate}.crt", f"{certificate}.key")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
+                                         urllib.request.HTTPSHandler(context=context))
+    try:
+        with opener.open(f"https://{world.node_address}:10250{path}", timeout=10) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+@pytest.fixture(name="foreign", scope="module")
+def _foreign(world, tmp_path_factory):
+    """A pair with the right names, signed by an authority that nobody trusts."""
+    folder = tmp_path_factory.mktemp("foreign")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj",
+                    "/O=system:masters/CN=kube-apiserver-kubelet-client", "-keyout",
+                    folder / "pair.key", "-out", folder / "pair.crt"],
+                   check=True, capture_output=True)
+    return folder / "pair"
+
+
+def test_port_answers_the_api_server_and_nobody_else(world, foreign):
+    pki = world.folder / "control-plane/pki"
+    assert port(world, "/healthz") == 200
+    for path in ("/pods", "/runningpods/", "/containerLogs/default/x/x"):
+        assert port(world, path) in (401, 403), f"{path} without a certificate"
+        assert port(world, path, foreign) in (401, 403), f"{path} with a foreign certificate"
+        assert port(world, path, pki / "scheduler") in (401, 403), f"{path} as the scheduler"
+    assert port(world, "/pods", pki / "apiserver-kubelet-client") == 200
+    assert port(world, "/runningpods/", pki / "admin") == 200
+    assert port(world, "/containerLogs/default/nobody/x", pki / "admin") == 404
