@@ -14,15 +14,18 @@
 struct vk_buf {
     char *data_; /* private: use vk_buf_peek */
     size_t head_, len_, cap_, limit_;
+    bool secret_;
     bool failed;
 };
 
 /* limit: the most unconsumed bytes it may hold. */
 void vk_buf_init(struct vk_buf *buf, size_t limit);
+/* As vk_buf_init, for secrets: memory is wiped also when the buffer grows, moves or is cleared. */
+void vk_buf_init_secret(struct vk_buf *buf, size_t limit);
 /* Frees memory; the buffer may be initialised again. */
 void vk_buf_release(struct vk_buf *buf);
 #define VK_BUF_AUTO __attribute__((cleanup(vk_buf_release)))
-/* Wipes with OPENSSL_cleanse semantics before freeing: for buffers that held secrets. */
+/* Wipes before freeing. What growth left behind is only wiped after vk_buf_init_secret. */
 void vk_buf_release_secret(struct vk_buf *buf);
 /* Empties, keeps memory, clears failed. */
 void vk_buf_clear(struct vk_buf *buf);

@@ -28,6 +28,9 @@ void vk_clock_thaw(void);
 void vk_time_format_s(int64_t wall_ms, char out[VK_TIME_MAX]);
 void vk_time_format_us(int64_t wall_us, char out[VK_TIME_MAX]);
 void vk_time_format_ns(int64_t wall_ns, char out[VK_TIME_MAX]);
-/* Any RFC 3339 time: offset, 0 to 9 fractional digits (more are cut). Nanoseconds since 1970. False
- * on bad input. */
+/*
+ * Any RFC 3339 time: offset, fractional digits (from the tenth on they are cut), leap second.
+ * Nanoseconds since 1970, INT64_MAX for times after 2262 ("9999-12-31T23:59:59Z" means never).
+ * False on bad input and before 1678.
+ */
 bool vk_time_parse(struct vk_str s, int64_t *ret_wall_ns);

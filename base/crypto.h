@@ -19,8 +19,8 @@ void crypto_uuid4(char out[37]);
 /* RFC 4648, with padding; the url alphabet without padding. Appends to out. */
 void crypto_base64(struct vk_str in, struct vk_buf *out);
 void crypto_base64url(struct vk_str in, struct vk_buf *out);
-/* Strict decoding (padding required, no white space unless lenient). False on bad input. Text lives
- * in the arena. */
+/* Strict decoding: padding required by the first and refused by the second, no white space, no
+ * stray bits behind the last byte. False on bad input. NUL-terminated text in the arena. */
 bool crypto_base64_decode(struct vk_str in, struct vk_arena *arena, struct vk_str *ret);
 bool crypto_base64url_decode(struct vk_str in, struct vk_arena *arena, struct vk_str *ret);
 bool crypto_equal(struct vk_str a, struct vk_str b); /* constant time for equal lengths */

@@ -18,11 +18,14 @@ struct json; /* a value in a tree; borrowed from the arena it was parsed into */
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
-/* Errors: VK_INVALID with line-free position ("at byte 17: ..."); VK_TOO_LARGE over max_bytes.
- * Nesting limit 64. */
+/*
+ * Errors: VK_INVALID ("at byte 17: ..."; nesting over 64, numbers over 63 characters); VK_TOO_LARGE
+ * over max_bytes or 500,000 values, which is what keeps the tree of a hostile text small.
+ */
 VK_MUST_CHECK int json_parse(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
                              const struct json **ret, struct vk_err *err);
 
+/* NULL counts as null. */
 enum json_type json_type_of(const struct json *v);
 /* NULL when v is NULL, no object, or has no such member. Chains: json_get(json_get(v, "a"), "b").
  */
@@ -38,19 +41,28 @@ size_t json_len(const struct json *v); /* elements or members; 0 for anything el
 const char *json_string(const struct json *v);
 /* json_string(json_get(v, key)) or fallback. */
 const char *json_string_or(const struct json *v, const char *key, const char *fallback);
-/* Exact; false when v is NULL, no integer or out of range. */
+/* Exact; false when v is NULL, no integer or out of range. "1.0" is an integer, "1.5" is not. */
 bool json_int64(const struct json *v, int64_t *ret);
 int64_t json_int64_or(const struct json *v, const char *key, int64_t fallback);
 bool json_double(const struct json *v, double *ret);
 bool json_bool_or(const struct json *v, const char *key, bool fallback);
+/* False for everything but true; NULL-safe. */
+bool json_is_true(const struct json *v);
+/* The digits as they were read, nothing lost. v is a number; scratch holds 32 bytes and may be what
+ * is returned. */
+const char *json_number_text(const struct json *v, char *scratch, size_t scratch_size);
 
 /*
- * Table-driven decoding into arena structs. Unknown members are ignored; null counts as absent. A
+ * Table-driven decoding into arena structs; text is copied, so that the tree's arena may go first.
+ * Unknown members are ignored; null counts as absent. A
  * wrong type or range is VK_INVALID with the full path: "spec.containers[2].ports[0].containerPort:
  * expected an integer in 1..65535".
  */
+/* Time: the zero time of Go and .NET (0001-01-01T00:00:00Z) counts as absent. */
 enum json_flag { JSON_OPTIONAL = 0, JSON_REQUIRED = 1 };
 struct json_field;
+/* path: where v stands, relative to the struct that the table describes; messages begin with it and
+ * a colon, and callers put the rest in front. */
 typedef int (*json_decode_fn)(const struct json *v, void *out, struct vk_arena *arena,
                               const char *path, struct vk_err *err);
 struct json_field {

@@ -2,8 +2,9 @@
 /*
  * klog-shaped structured log: constant message, key=value pairs; text or JSON; one line is one
  * write(2) to stderr. I1124 15:41:53.000000   12345 pod_workers.c:88] "Created container group"
- * pod="default/web" group="web-1f.." Source: k8s.io/klog/v2 text format; component-base/logs JSON
- * format ("ts","caller","msg","v", keys).
+ * pod="default/web" group="web-1f.." Source: k8s.io/klog/v2 text format (times in UTC);
+ * component-base/logs JSON format ("ts" in ms, "caller", "msg", "v", keys; warnings and errors have
+ * "severity" in place of "v").
  */
 #pragma once
 
@@ -25,8 +26,9 @@ struct log_kv {
 #define LS(k, v) ((struct log_kv){.key = (k), .kind = LOG_KV_STR, .str = (v)})
 #define LI(k, v) ((struct log_kv){.key = (k), .kind = LOG_KV_INT, .num = (int64_t)(v)})
 #define LB(k, v) ((struct log_kv){.key = (k), .kind = LOG_KV_BOOL, .num = (v)})
-/* The error's message under "err", its code and reason beside it. */
+/* The error's message under "err"; LERRX adds its code and reason. */
 #define LERR(e) LS("err", (e)->msg)
+#define LERRX(e) LERR(e), LS("code", vk_code_name((e)->code)), LS("reason", (e)->reason)
 
 void log_init(enum log_format format, int verbosity);
 void log_set_verbosity(int verbosity);
@@ -36,10 +38,14 @@ void log_set_sink(void (*sink)(void *user, const char *line, size_t n), void *us
 
 /*
  * A line that repeats (same file, line and first value) more than 20 times in 10 s is dropped and
- * counted; the count is printed when the window ends.
+ * counted; the count is printed with the first line after the window's end, or by
+ * log_flush_repeats. file and msg are static. Values are cut at 4 KiB, pairs at 24. Lines above the
+ * verbosity are not written.
  */
 void log_write(enum log_severity sev, int v, const char *file, int line, const char *msg,
                const struct log_kv *kv, unsigned n);
+/* Prints the counts whose windows have ended. */
+void log_flush_repeats(void);
 
 #define LOG_KV_(...) ((const struct log_kv[]){__VA_ARGS__})
 #define LOG_N_(...) (sizeof(LOG_KV_(__VA_ARGS__)) / sizeof(struct log_kv))

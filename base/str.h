@@ -34,7 +34,10 @@ static inline bool vk_str_empty(const char *s)
 {
     return !s || !*s;
 }
-/* Copies and always terminates; returns false when it had to cut. */
+/* Copies and always terminates; returns false when it had to cut, which it does between characters.
+ */
 bool vk_strcpy_to(char *dst, size_t dst_size, const char *src);
+/* Bytes of the well-formed UTF-8 character at p, 1 to 4; 0 when ill-formed, cut off or n is 0. */
+size_t vk_utf8_len(const char *p, size_t n);
 /* Well-formed UTF-8 (no surrogates, no overlong forms). */
 bool vk_utf8_valid(const char *p, size_t n);
