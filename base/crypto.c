@@ -31,6 +31,11 @@ void crypto_sha256(const void *p, size_t n, uint8_t out[32])
     must(EVP_Digest(p ? p : "", n, out, NULL, EVP_sha256(), NULL) == 1, "SHA-256");
 }
 
+void crypto_sha1(const void *p, size_t n, uint8_t out[20])
+{
+    must(EVP_Digest(p ? p : "", n, out, NULL, EVP_sha1(), NULL) == 1, "SHA-1");
+}
+
 static void to_hex(const uint8_t *p, size_t n, char *out)
 {
     static const char digits[] = "0123456789abcdef";

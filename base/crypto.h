@@ -13,6 +13,8 @@
 void crypto_sha256(const void *p, size_t n, uint8_t out[32]);
 /* Lower-case hex of SHA-256; out holds 65 bytes. */
 void crypto_sha256_hex(const void *p, size_t n, char out[65]);
+/* Only where a protocol demands it: websocket handshake, certificate thumbprints. */
+void crypto_sha1(const void *p, size_t n, uint8_t out[20]);
 void crypto_random(void *p, size_t n);
 /* Random UUID version 4, 36 characters and NUL. */
 void crypto_uuid4(char out[37]);
