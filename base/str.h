@@ -11,6 +11,11 @@ struct vk_str {
     size_t n;
 };
 
+/* The same as an initialiser, which static tables need. */
+#define VK_STR_INIT(literal)                                                                       \
+    {                                                                                              \
+        .p = (literal), .n = sizeof(literal) - 1                                                   \
+    }
 #define VK_STR(literal) ((struct vk_str){.p = (literal), .n = sizeof(literal) - 1})
 /* NULL gives the empty string. */
 struct vk_str vk_str_of(const char *s);

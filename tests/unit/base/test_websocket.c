@@ -76,10 +76,11 @@ static void add_frame(struct vk_buf *out, unsigned first_byte, const char *paylo
 /* Feeds in two parts (or byte by byte for split 0) and returns the result of the last feed. */
 static int feed_split(struct websocket *ws, struct vk_str in, size_t split)
 {
-    char *copy = vk_strndup(in.p, in.n);
+    char *copy = vk_malloc(in.n);
     struct vk_err err;
     int rc = 0;
 
+    memcpy(copy, in.p, in.n);
     if (split == 0) {
         for (size_t i = 0; i < in.n && rc == 0; i++)
             rc = websocket_feed(ws, copy + i, 1, &err);
@@ -131,16 +132,16 @@ static void broken_frames_end_with_code_1002(void **state)
         const char *name;
         struct vk_str bytes;
     } table[] = {
-        {"unmasked", VK_STR("\x81\x01x")},
-        {"reserved bit", VK_STR("\xc1\x81\1\2\3\4x")},
-        {"unknown data opcode", VK_STR("\x83\x80\1\2\3\4")},
-        {"unknown control opcode", VK_STR("\x8b\x80\1\2\3\4")},
-        {"fragmented ping", VK_STR("\x09\x80\1\2\3\4")},
-        {"long ping", VK_STR("\x89\xfe\x00\x7e\1\2\3\4")},
-        {"continuation of nothing", VK_STR("\x80\x80\1\2\3\4")},
-        {"new message inside one", VK_STR("\x01\x80\1\2\3\4\x81\x80\1\2\3\4")},
-        {"close of one byte", VK_STR("\x88\x81\1\2\3\4x")},
-        {"length with high bit", VK_STR("\x82\xff\x80\0\0\0\0\0\0\0\1\2\3\4")},
+        {"unmasked", VK_STR_INIT("\x81\x01x")},
+        {"reserved bit", VK_STR_INIT("\xc1\x81\1\2\3\4x")},
+        {"unknown data opcode", VK_STR_INIT("\x83\x80\1\2\3\4")},
+        {"unknown control opcode", VK_STR_INIT("\x8b\x80\1\2\3\4")},
+        {"fragmented ping", VK_STR_INIT("\x09\x80\1\2\3\4")},
+        {"long ping", VK_STR_INIT("\x89\xfe\x00\x7e\1\2\3\4")},
+        {"continuation of nothing", VK_STR_INIT("\x80\x80\1\2\3\4")},
+        {"new message inside one", VK_STR_INIT("\x01\x80\1\2\3\4\x81\x80\1\2\3\4")},
+        {"close of one byte", VK_STR_INIT("\x88\x81\1\2\3\4x")},
+        {"length with high bit", VK_STR_INIT("\x82\xff\x80\0\0\0\0\0\0\0\1\2\3\4")},
     };
 
     (void)state;
