@@ -68,10 +68,10 @@ def test_every_pod_has_its_service_account_token(world, namespace):
 
 
 def test_init_containers_run_in_order_and_share_an_empty_dir(world, namespace):
-    mount = [{"name": "work", "mountPath": "/work"}]
+    mount = [{"name": "work", "mountPath": "/shared"}]
     world.apply(namespace, manifests.pod(
-        "order", manifests.shell("cat /work/order; exit 0", volumeMounts=mount),
-        initContainers=[manifests.shell(f"echo {n} >>/work/order", name=f"init-{n}",
+        "order", manifests.shell("cat /shared/order; exit 0", volumeMounts=mount),
+        initContainers=[manifests.shell(f"echo {n} >>/shared/order", name=f"init-{n}",
                                         volumeMounts=mount) for n in ("one", "two")],
         volumes=[{"name": "work", "emptyDir": {}}], restartPolicy="Never"))
     pod = phase(world, namespace, "order", "Succeeded")
