@@ -94,3 +94,6 @@ struct container {
     bool stdin_, stdin_once, tty;
 };
 extern const struct json_field container_fields[];
+/* Shared with volumes. */
+extern const struct json_field field_ref_fields[], resource_field_ref_fields[],
+    key_selector_fields[];

@@ -62,6 +62,7 @@ struct pod {
     struct pod_status status;
     struct vk_str raw; /* the object's JSON as received */
     struct vk_arena *arena_;
+    const char *key_;
     unsigned refs_;
 };
 

@@ -46,32 +46,39 @@ struct projected_volume {
     int64_t default_mode;
     bool has_default_mode;
 };
+struct empty_dir_volume {
+    const char *medium, *size_limit;
+};
+struct azure_file_volume {
+    const char *secret_name, *share_name;
+    bool read_only;
+};
+struct csi_volume {
+    const char *driver;
+    bool read_only;
+    struct json_pairs attributes;
+    const char *secret_name;
+};
+struct persistent_volume_claim_volume {
+    const char *claim_name;
+    bool read_only;
+};
+struct git_repo_volume {
+    const char *repository, *revision, *directory;
+};
 struct volume {
     const char *name;
     /* exactly one; unknown_kind names a source that has no struct here ("hostPath", "nfs" ...) */
-    struct {
-        const char *medium, *size_limit;
-    } *empty_dir;
+    struct empty_dir_volume *empty_dir;
     struct object_projection *secret, *config_map;
     struct downward_api_volume *downward_api;
     struct projected_volume *projected;
-    struct {
-        const char *secret_name, *share_name;
-        bool read_only;
-    } *azure_file;
-    struct {
-        const char *driver;
-        bool read_only;
-        struct json_pairs attributes;
-        const char *secret_name;
-    } *csi;
-    struct {
-        const char *claim_name;
-        bool read_only;
-    } *persistent_volume_claim;
-    struct {
-        const char *repository, *revision, *directory;
-    } *git_repo;
+    struct azure_file_volume *azure_file;
+    struct csi_volume *csi;
+    struct persistent_volume_claim_volume *persistent_volume_claim;
+    struct git_repo_volume *git_repo;
     const char *unknown_kind;
 };
-extern const struct json_field volume_fields[];
+/* A json_decode_fn: an array of volumes into a struct json_array of struct volume. */
+int volumes_decode(const struct json *v, void *out, struct vk_arena *arena, const char *path,
+                   struct vk_err *err);
