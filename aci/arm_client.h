@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Authenticated requests to Azure Resource Manager: bearer token, api-version, correlation id, one
+ * repeat with a new token after a 401, refusals decoded. No throttling and no retry of its own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "aci/auth/token.h"
+#include "base/http_client.h"
+
+/* The longest URL of ARM's that we follow: signed polling URLs reach 4 KB. */
+#define ARM_MAX_URL_BYTES (8 * 1024)
+
+struct arm_client;
+struct arm_call;
+
+/* Text is copied. */
+struct arm_client_config {
+    const char *endpoint;    /* "https://management.azure.com" */
+    const char *ca_file;     /* NULL: the system's trust anchors */
+    const char *api_version; /* "2025-09-01" */
+    const char *user_agent;
+};
+/* tokens is borrowed and must outlive the client. */
+struct arm_client *arm_client_new(struct vk_loop *loop, struct http_client *http,
+                                  struct token_source *tokens,
+                                  const struct arm_client_config *config);
+/* All calls must have ended or been cancelled. NULL is fine. */
+void arm_client_free(struct arm_client *client);
+
+struct arm_response {
+    int status;                  /* 0 when no answer arrived */
+    struct vk_str body;          /* empty for streamed bodies */
+    const char *async_operation; /* Azure-AsyncOperation, or NULL */
+    const char *location;        /* Location, or NULL */
+    int64_t retry_after_ms;
+};
+/*
+ * Called once, never from inside arm_call_start. err is NULL exactly for 2xx answers. Without an
+ * answer the codes are those of http_done_fn and of the token source (VK_UNAUTHENTICATED with
+ * response->status 0: nothing was sent). Borrowed for the call.
+ */
+typedef void (*arm_done_fn)(void *user, const struct arm_response *response,
+                            const struct vk_err *err);
+
+struct arm_request {
+    const char *method;
+    /* Path and query without api-version, or an absolute URL that ARM gave: sent as it is, refused
+     * with VK_PROTOCOL when it names another host, since the token would go there. */
+    const char *target;
+    struct vk_str body;
+    int64_t deadline_ms; /* required; the wait for a token is not counted */
+    size_t max_body;     /* 0: 4 MiB */
+    bool idempotent;     /* as in http_request; never for PUT */
+    http_body_fn on_body;
+    arm_done_fn on_done;
+    void *user;
+};
+struct arm_call *arm_call_start(struct arm_client *client, const struct arm_request *request);
+/* No callback afterwards. NULL is fine. */
+void arm_call_cancel(struct arm_call *call);
+
+/*
+ * What ARM last said of its buckets: x-ms-ratelimit-remaining-subscription-{reads,writes,deletes}
+ * and ACI's own -resource-requests-pt5m and -pt1h. -1: never said. at_mono_ms: when it was heard.
+ */
+struct arm_rate_limits {
+    int64_t reads, writes, deletes, requests_5m, requests_1h;
+    int64_t at_mono_ms;
+};
+const struct arm_rate_limits *arm_client_rate_limits(const struct arm_client *client);
+/* When ARM last answered anything but 5xx; 0: never. */
+int64_t arm_client_last_answer_mono_ms(const struct arm_client *client);
