@@ -2,6 +2,7 @@
 #include "base/http_client.h"
 
 #include <assert.h>
+#include <curl/curl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ void http_client_free(struct http_client *client)
     vk_free(client);
 }
 
-CURL *http_client_take_easy(struct http_client *client)
+void *http_client_take_easy(struct http_client *client)
 {
     CURL *easy = client->idle_count ? client->idle[--client->idle_count] : curl_easy_init();
 
@@ -53,7 +54,7 @@ CURL *http_client_take_easy(struct http_client *client)
     return easy;
 }
 
-void http_client_return_easy(struct http_client *client, CURL *easy)
+void http_client_return_easy(struct http_client *client, void *easy)
 {
     if (client->idle_count == HTTP_CLIENT_POOL) {
         curl_easy_cleanup(easy);
@@ -87,7 +88,7 @@ static void host_settle(struct http_host *host)
 
     while ((message = curl_multi_info_read(host->multi, &left))) {
         struct http_call *call = NULL;
-        CURLcode result = message->data.result;
+        int result = (int)message->data.result;
 
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&call);
         http_call_finish(call, result);
@@ -123,7 +124,7 @@ static void on_failure_timer(void *user)
     host_enter(host);
     /* One per turn: a caller that starts the same bad call again must not hold up the loop. */
     if (call)
-        http_call_finish(call, CURLE_FAILED_INIT);
+        http_call_finish(call, (int)CURLE_FAILED_INIT);
     if (next_failed(host))
         vk_timer_arm(&host->failure_timer, 0);
     host_leave(host);
@@ -389,7 +390,7 @@ static void configure_tls(const struct http_host_config *config, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, config->insecure_skip_verify ? 0L : 2L);
 }
 
-void http_host_configure(const struct http_host *host, CURL *easy)
+void http_host_configure(const struct http_host *host, void *easy)
 {
     const struct http_host_config *config = &host->config;
 

@@ -59,8 +59,10 @@ const char *http_response_header(const struct http_response *response, const cha
 /*
  * Called exactly once unless the call is cancelled, never from inside http_call_start. `err` is
  * NULL when an HTTP answer arrived, whatever its status; else VK_TIMEOUT (deadline passed: the peer
- * may have acted), VK_UNAVAILABLE (connect, TLS, reset; err->sys_errno ECONNREFUSED when nothing
- * was sent for sure), VK_TOO_LARGE (body over its limit).
+ * may have acted), VK_UNAVAILABLE (connect, TLS, reset), VK_TOO_LARGE (body over its limit),
+ * VK_CANCELLED (on_body said so), VK_INVALID (the request cannot be made: bad URL or header, other
+ * host). When nothing was sent for sure, err->sys_errno is ECONNREFUSED and err->reason "NotSent".
+ * A request that is not idempotent leaves at most once.
  */
 typedef void (*http_done_fn)(void *user, const struct http_response *response,
                              const struct vk_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of a call: started, given to curl, repeated at most once, reported, freed. */
 #include <assert.h>
+#include <curl/curl.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -180,8 +181,9 @@ static void call_report(struct http_call *call, const struct vk_err *err)
     call->on_done(call->user, &response, NULL);
 }
 
-void http_call_finish(struct http_call *call, CURLcode result)
+void http_call_finish(struct http_call *call, int curl_result)
 {
+    CURLcode result = (CURLcode)curl_result;
     bool is_early = call->state == CALL_FAILED;
     long sent = 0;
     int rc;
@@ -197,7 +199,7 @@ void http_call_finish(struct http_call *call, CURLcode result)
             http_call_free(call);
         return;
     }
-    rc = is_early ? -(int)call->err.code : http_call_error(call, result, &call->err);
+    rc = is_early ? -(int)call->err.code : http_call_error(call, curl_result, &call->err);
     call_leave(call);
     call->state = CALL_REPORTING;
     call_report(call, rc < 0 ? &call->err : NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What curl's results mean to a caller, with the way out in words. */
+#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 
@@ -62,8 +63,9 @@ static enum vk_code code_of(const struct http_call *call, CURLcode result)
     }
 }
 
-int http_call_error(const struct http_call *call, CURLcode result, struct vk_err *err)
+int http_call_error(const struct http_call *call, int curl_result, struct vk_err *err)
 {
+    CURLcode result = (CURLcode)curl_result;
     const char *text = *call->error_text ? call->error_text : curl_easy_strerror(result);
     char hint[256];
 

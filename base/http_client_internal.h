@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by the files of base/http_client: the multi handle of a host, and the calls on it. */
+/*
+ * Shared by the files of base/http_client: the multi handle of a host, and the calls on it. curl's
+ * handles are void, which is what CURL and CURLM stand for, so that curl.h stays in the sources.
+ */
 #pragma once
-
-#include <curl/curl.h>
 
 #include "base/buf.h"
 #include "base/http_client.h"
 #include "base/list.h"
 
 #define HTTP_CLIENT_POOL 32
+#define HTTP_CLIENT_ERROR_TEXT 256 /* CURL_ERROR_SIZE */
+
+struct curl_slist;
 
 struct http_client {
     struct vk_loop *loop;
-    CURL *idle[HTTP_CLIENT_POOL]; /* easy handles to use again */
+    void *idle[HTTP_CLIENT_POOL]; /* easy handles to use again */
     size_t idle_count;
     size_t host_count;
 };
@@ -25,7 +29,7 @@ struct http_host {
     struct http_client *client;
     struct http_host_config config; /* owned copies of all text */
     char *authority;                /* "10.0.0.1:6443" of base_url, as written */
-    CURLM *multi;
+    void *multi;
     struct vk_timer curl_timer;    /* what curl asked for */
     struct vk_timer failure_timer; /* reports calls that failed before curl saw them */
     struct vk_list sockets;
@@ -49,7 +53,7 @@ struct http_call {
     struct http_host *host;
     struct vk_list link; /* host->running or host->pending */
     enum call_state state;
-    CURL *easy;
+    void *easy;
     struct curl_slist *headers, *connect_to;
     char *method, *shown_url; /* for messages: without query */
     struct vk_buf request_body;
@@ -68,15 +72,15 @@ struct http_call {
     /* Why a callback of ours ended the transfer. */
     bool is_refused, is_too_large, is_error_body_cut;
     struct vk_err err; /* for CALL_FAILED */
-    char error_text[CURL_ERROR_SIZE];
+    char error_text[HTTP_CLIENT_ERROR_TEXT];
 };
 
 /* http_client.c */
-CURL *http_client_take_easy(struct http_client *client);
-void http_client_return_easy(struct http_client *client, CURL *easy);
+void *http_client_take_easy(struct http_client *client);
+void http_client_return_easy(struct http_client *client, void *easy);
 void http_host_update_limit(struct http_host *host);
 /* Everything of the host that an easy handle needs: TLS, proxy, timeouts. */
-void http_host_configure(const struct http_host *host, CURL *easy);
+void http_host_configure(const struct http_host *host, void *easy);
 
 /* http_client_request.c */
 /* Fills the call's easy handle; false with call->err set when the request cannot be made. */
@@ -86,10 +90,10 @@ VK_MUST_CHECK bool http_call_prepare(struct http_call *call, const struct http_r
 /* Gives a waiting call to curl. */
 void http_call_submit(struct http_call *call);
 /* Repeats or reports a call that curl is done with, or that failed early, and frees it. */
-void http_call_finish(struct http_call *call, CURLcode result);
+void http_call_finish(struct http_call *call, int curl_result);
 void http_call_free(struct http_call *call);
 
 /* http_client_error.c */
 /* What curl's result means to the caller: 0 when an HTTP answer arrived. */
-VK_MUST_CHECK int http_call_error(const struct http_call *call, CURLcode result,
+VK_MUST_CHECK int http_call_error(const struct http_call *call, int curl_result,
                                   struct vk_err *err);

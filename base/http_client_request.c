@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From struct http_request to a curl handle. */
 #include <assert.h>
+#include <curl/curl.h>
 #include <string.h>
 
 #include "base/alloc.h"

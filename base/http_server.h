@@ -36,13 +36,14 @@ struct vk_str http_exchange_body(const struct http_exchange *x);
 const struct tls_peer *http_exchange_peer(const struct http_exchange *x);
 /* Lives until the exchange ends: the handler's scratch memory. */
 struct vk_arena *http_exchange_arena(struct http_exchange *x);
-/* fn(user) when the client went away before the answer was complete; the exchange is invalid
- * afterwards. */
+/* fn(user) when the client went away (also by a mere FIN) before the answer was complete; the
+ * exchange is invalid afterwards. */
 void http_exchange_on_gone(struct http_exchange *x, void (*fn)(void *user), void *user);
 
 /* Extra answer headers; before the answer. */
 void http_exchange_header(struct http_exchange *x, const char *name, const char *value);
-/* Whole answer. content_type NULL for none. HEAD requests get no body. */
+/* Whole answer, at most 8 MiB: longer ones are streamed. content_type NULL for none. HEAD requests
+ * get no body. */
 void http_exchange_reply(struct http_exchange *x, int status, const char *content_type,
                          struct vk_str body);
 /* Streaming answer: chunked (HTTP/1.0: until close). Then write pieces and end. A cut stream is

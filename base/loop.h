@@ -20,7 +20,7 @@ void vk_loop_free(struct vk_loop *loop);
 /* Returns after vk_loop_stop. */
 void vk_loop_run(struct vk_loop *loop);
 void vk_loop_stop(struct vk_loop *loop);
-/* Tests: runs until *flag is true or deadline_ms passed; true when the flag was set. */
+/* Tests: runs until *flag is true, at most deadline_ms from now; true when the flag was set. */
 bool vk_loop_run_until(struct vk_loop *loop, const bool *flag, int64_t deadline_ms);
 
 /* events: EPOLLIN, EPOLLOUT, level-triggered. name: static text for dumps. The descriptor stays the

@@ -19,7 +19,7 @@ struct tls_listener;
 struct tls_conn;
 
 struct tls_listener_config {
-    const char *address; /* numeric, "" or "0.0.0.0" for all; IPv6 too */
+    const char *address; /* numeric; "" for all of both families, "0.0.0.0" for all of IPv4 */
     int port;            /* 0: any; see tls_listener_port */
     bool plain;          /* no TLS */
     const char *cert_file, *key_file;
@@ -52,7 +52,7 @@ struct tls_listener_events {
 VK_MUST_CHECK int tls_listener_new(struct vk_loop *loop, const struct tls_listener_config *config,
                                    const struct tls_listener_events *events, void *user,
                                    struct tls_listener **ret, struct vk_err *err);
-/* Closes the port and all connections at once. */
+/* Closes the port and all connections at once, with their `closed`. Not from inside a callback. */
 void tls_listener_free(struct tls_listener *l);
 int tls_listener_port(const struct tls_listener *l);
 /* New certificate for new connections; existing ones go on. On error the old one stays. */
