@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/container_state.h"
+
+#include <ctype.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+
+/* k8s v1.37.2 pkg/kubelet/kubelet_pods.go: a container whose end nobody saw. */
+#define UNKNOWN_EXIT_CODE 137
+#define UNKNOWN_REASON "ContainerStatusUnknown"
+/* ACI: the platform sent SIGTERM, or killed the container. */
+#define PLATFORM_TERMINATED 7147
+#define PLATFORM_KILLED 7148
+#define REASON_MAX 64
+
+/* "CrashLoopBackOff: Back-off restarting failed" -> reason and the rest; text that does not start
+ * with one word is a message only. */
+static void split_detail(const char *detail, struct vk_arena *arena, const char **reason,
+                         const char **message)
+{
+    *reason = NULL;
+    *message = NULL;
+    if (vk_str_empty(detail))
+        return;
+    size_t n = 0;
+    while (isalnum((unsigned char)detail[n]))
+        n++;
+    const bool one_word = n > 0 && n <= REASON_MAX && isupper((unsigned char)detail[0]) &&
+                          (detail[n] == '\0' || detail[n] == ':');
+    if (!one_word) {
+        *message = detail;
+        return;
+    }
+    *reason = vk_arena_strndup(arena, detail, n);
+    if (detail[n] == ':') {
+        const struct vk_str rest = vk_str_trim(vk_str_of(detail + n + 1));
+        *message = rest.n ? vk_arena_str(arena, rest) : NULL;
+    }
+}
+
+static const struct group_event *event_at(const struct json_array *events, size_t i)
+{
+    return (const struct group_event *)events->v + i;
+}
+
+static bool mentions(const char *text, const char *word)
+{
+    return text && strcasestr(text, word) != NULL;
+}
+
+/* The text between the first pair of double quotes, when it carries a digest. */
+static const char *quoted_digest(const char *message, struct vk_arena *arena)
+{
+    const char *open = message ? strchr(message, '"') : NULL;
+    const char *close = open ? strchr(open + 1, '"') : NULL;
+    if (!close)
+        return NULL;
+    const char *image = vk_arena_strndup(arena, open + 1, (size_t)(close - open - 1));
+    return strstr(image, "@sha256:") ? image : NULL;
+}
+
+static const char *image_id_of(const struct group_container_view *view, struct vk_arena *arena)
+{
+    for (size_t i = view ? view->events.n : 0; i-- > 0;) {
+        const struct group_event *e = event_at(&view->events, i);
+        if (!vk_streq(e->name, "Pulling") && !vk_streq(e->name, "Pulled"))
+            continue;
+        const char *found = quoted_digest(e->message, arena);
+        if (found)
+            return found;
+    }
+    return "";
+}
+
+/* Events come oldest first, but a repeated one keeps its place: the later time decides. */
+static const struct group_event *latest_trouble(const struct json_array *events)
+{
+    const struct group_event *latest = NULL;
+    for (size_t i = 0; i < events->n; i++) {
+        const struct group_event *e = event_at(events, i);
+        const bool trouble = vk_streq(e->type, "Warning") || vk_streq(e->name, "BackOff") ||
+                             vk_streq(e->name, "Failed");
+        const bool cure = vk_streq(e->name, "Pulled") || vk_streq(e->name, "Started");
+        if (trouble && (!latest || e->last_ns >= latest->last_ns))
+            latest = e;
+        else if (cure && latest && e->last_ns >= latest->last_ns)
+            latest = NULL;
+    }
+    return latest;
+}
+
+static void read_waiting(const struct group_container_view *view,
+                         const struct container_state_context *context, struct vk_arena *arena,
+                         struct container_state *ret)
+{
+    const struct group_container_state *current = view ? view->current : NULL;
+    ret->kind = CONTAINER_WAITING;
+    if (current)
+        split_detail(current->detail_status, arena, &ret->reason, &ret->message);
+    const struct group_event *trouble = view ? latest_trouble(&view->events) : NULL;
+    if (!trouble && context->events)
+        trouble = latest_trouble(context->events);
+    if (!ret->reason && trouble && mentions(trouble->message, "pull")) {
+        ret->reason = vk_streq(trouble->name, "BackOff") ? "ImagePullBackOff" : "ErrImagePull";
+        ret->message = trouble->message;
+    }
+    /* "Waiting" beside nothing is how ACI says that it has not come to this container yet. */
+    if (!ret->reason || vk_streq(ret->reason, "Waiting"))
+        ret->reason = context->waiting_reason;
+    if (!ret->message && trouble)
+        ret->message = trouble->message;
+}
+
+static const char *container_id(const struct container_state_context *context, const char *name,
+                                int64_t restarts, struct vk_arena *arena)
+{
+    return vk_arena_printf(arena, "aci://%s/%s/%lld", context->group_hash, name,
+                           (long long)(restarts < 0 ? 0 : restarts));
+}
+
+static void read_terminated(const struct group_container_state *state, const char *id,
+                            struct vk_arena *arena, struct container_state *ret)
+{
+    ret->kind = CONTAINER_TERMINATED;
+    ret->started_at_ns = state->start_ns;
+    ret->finished_at_ns = state->finish_ns;
+    ret->container_id = id;
+    split_detail(state->detail_status, arena, &ret->reason, &ret->message);
+    if (!state->has_exit_code) {
+        ret->exit_code = UNKNOWN_EXIT_CODE;
+        ret->reason = UNKNOWN_REASON;
+        if (!ret->message)
+            ret->message = "ACI did not report an exit code";
+        return;
+    }
+    ret->exit_code = state->exit_code;
+    if (mentions(state->detail_status, "OOM"))
+        ret->reason = "OOMKilled";
+    if (!ret->reason)
+        ret->reason = state->exit_code == 0 ? "Completed" : "Error";
+    if (!ret->message && state->exit_code == PLATFORM_TERMINATED)
+        ret->message = "The Azure platform terminated the container (exit code 7147)";
+    if (!ret->message && state->exit_code == PLATFORM_KILLED)
+        ret->message = "The Azure platform killed the container (exit code 7148)";
+}
+
+void container_state_read(const struct group_container *container,
+                          const struct container_state_context *context, struct vk_arena *arena,
+                          struct container_status *ret)
+{
+    const struct group_container_view *view = container->view;
+    const struct group_container_state *current = view ? view->current : NULL;
+    const struct group_container_state *previous = view ? view->previous : NULL;
+    const int64_t restarts = view ? view->restart_count : 0;
+    const char *id = container_id(context, container->name, restarts, arena);
+    *ret = (struct container_status){
+        .name = container->name,
+        .image = container->image ? container->image : "",
+        .image_id = image_id_of(view, arena),
+        .restart_count = restarts,
+        .has_started = true,
+    };
+    if (current && vk_strieq(current->state, "Running")) {
+        ret->state =
+            (struct container_state){.kind = CONTAINER_RUNNING, .started_at_ns = current->start_ns};
+        ret->started = true;
+        ret->ready = !context->is_init;
+        ret->container_id = id;
+    } else if (current && vk_strieq(current->state, "Terminated")) {
+        read_terminated(current, id, arena, &ret->state);
+        ret->ready = context->is_init && current->has_exit_code && current->exit_code == 0;
+        ret->container_id = id;
+    } else {
+        read_waiting(view, context, arena, &ret->state);
+        if (restarts > 0 || (previous && vk_strieq(previous->state, "Terminated")))
+            ret->container_id = container_id(context, container->name, restarts - 1, arena);
+    }
+    if (previous && vk_strieq(previous->state, "Terminated"))
+        read_terminated(previous, container_id(context, container->name, restarts - 1, arena),
+                        arena, &ret->last_state);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One container's view by ACI as Kubernetes' ContainerStatus; pure. */
+#pragma once
+
+#include "aci/container_group.h"
+#include "kubelet/api/pod_status.h"
+
+struct container_state_context {
+    /* Stands for the group in container ids: "aci://<group_hash>/<container>/<restarts>". */
+    const char *group_hash;
+    const char *waiting_reason;      /* for containers that ACI says nothing of */
+    const struct json_array *events; /* struct group_event of the group: infrastructure troubles */
+    bool is_init;
+};
+/*
+ * Reasons: what detailStatus says (CrashLoopBackOff, Completed, Error, OOMKilled ...), else by exit
+ * code; ErrImagePull and ImagePullBackOff from the events. A terminated container without an exit
+ * code (stopped from outside) is ContainerStatusUnknown, 137, as the kubelet says it. imageID is
+ * the digest that the pull events name, or empty. Exit codes 7147 and 7148 are the platform's own.
+ */
+void container_state_read(const struct group_container *container,
+                          const struct container_state_context *context, struct vk_arena *arena,
+                          struct container_status *ret);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is refused before any ARM write: pods that ACI can't run as they are written. Each refusal
+ * names the field, the rule of ACI that forces it, and the way out.
+ */
+#pragma once
+
+#include "base/vk_err.h"
+#include "kubelet/api/resolved_pod.h"
+#include "provider/provider_env.h"
+
+#define VALIDATION_REASON "UnsupportedPodField"
+
+/* Errors: VK_UNSUPPORTED, VK_INVALID; reason VALIDATION_REASON. */
+VK_MUST_CHECK int validation_check(const struct resolved_pod *pod, const struct provider_env *env,
+                                   struct vk_err *err);

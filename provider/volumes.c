@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/volumes.h"
+
+#include "base/crypto.h"
+#include "base/str.h"
+
+#define NAME_MIN 5
+#define READABLE_MAX 50
+#define HASH_DIGITS 8
+/* A pod's resolved files are limited to 3 MiB in all; base64 adds a third. */
+#define FILE_MAX_BYTES (4u << 20)
+
+void volumes_name(const char *name, char out[VOLUME_NAME_MAX + 1])
+{
+    const size_t length = strlen(name);
+    size_t n = 0;
+    for (const char *c = name; *c && n < VOLUME_NAME_MAX; c++) {
+        const bool plain = (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9');
+        if (plain)
+            out[n++] = *c;
+        else if (n > 0 && out[n - 1] != '-')
+            out[n++] = '-';
+    }
+    out[n] = '\0';
+    const bool fits = length >= NAME_MIN && length == n && out[n - 1] != '-' && vk_streq(out, name);
+    if (fits)
+        return;
+    if (n > READABLE_MAX)
+        n = READABLE_MAX;
+    if (n == 0)
+        out[n++] = 'v';
+    if (out[n - 1] != '-')
+        out[n++] = '-';
+    char hash[65];
+    crypto_sha256_hex(name, length, hash);
+    memcpy(out + n, hash, HASH_DIGITS);
+    out[n + HASH_DIGITS] = '\0';
+}
+
+static bool mounts(const struct container *c, const char *name)
+{
+    const struct volume_mount *mount = c->volume_mounts.v;
+    for (size_t i = 0; i < c->volume_mounts.n; i++) {
+        if (vk_streq(mount[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+bool volumes_is_mounted(const struct resolved_pod *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->container_count; i++) {
+        if (mounts(pod->containers[i].spec, name))
+            return true;
+    }
+    for (size_t i = 0; i < pod->init_container_count; i++) {
+        if (mounts(pod->init_containers[i].spec, name))
+            return true;
+    }
+    return false;
+}
+
+const struct resolved_volume *volumes_find_files(const struct resolved_pod *pod, const char *name)
+{
+    for (size_t i = 0; i < pod->volume_count; i++) {
+        if (vk_streq(pod->volumes[i].name, name))
+            return &pod->volumes[i];
+    }
+    return NULL;
+}
+
+static void write_files(struct json_writer *w, const struct resolved_volume *files)
+{
+    json_begin_object(w, "secret");
+    for (size_t i = 0; i < files->file_count; i++) {
+        struct vk_buf encoded;
+        vk_buf_init(&encoded, 2 * FILE_MAX_BYTES);
+        crypto_base64(files->files[i].content, &encoded);
+        json_put_str(w, files->files[i].path, vk_buf_str(&encoded));
+        vk_buf_release_secret(&encoded);
+    }
+    json_end_object(w);
+}
+
+void volumes_write(struct json_writer *w, const struct resolved_pod *pod)
+{
+    const struct volume *volumes = pod->pod->spec.volumes.v;
+    bool open = false;
+    for (size_t i = 0; i < pod->pod->spec.volumes.n; i++) {
+        if (!volumes_is_mounted(pod, volumes[i].name))
+            continue;
+        if (!open)
+            json_begin_array(w, "volumes");
+        open = true;
+        char name[VOLUME_NAME_MAX + 1];
+        volumes_name(volumes[i].name, name);
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", name);
+        const struct resolved_volume *files = volumes_find_files(pod, volumes[i].name);
+        if (files && files->file_count) {
+            write_files(w, files);
+        } else {
+            json_begin_object(w, "emptyDir");
+            json_end_object(w);
+        }
+        json_end_object(w);
+    }
+    if (open)
+        json_end_array(w);
+}
+
+void volumes_write_mounts(struct json_writer *w, const struct resolved_pod *pod,
+                          const struct container *container)
+{
+    if (container->volume_mounts.n == 0)
+        return;
+    const struct volume_mount *mount = container->volume_mounts.v;
+    json_begin_array(w, "volumeMounts");
+    for (size_t i = 0; i < container->volume_mounts.n; i++) {
+        char name[VOLUME_NAME_MAX + 1];
+        volumes_name(mount[i].name, name);
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", name);
+        json_put_string(w, "mountPath", mount[i].mount_path);
+        /* Kubernetes mounts file volumes read-only whatever the mount says. */
+        if (mount[i].read_only || volumes_find_files(pod, mount[i].name))
+            json_put_bool(w, "readOnly", true);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
