@@ -96,7 +96,7 @@ static void format_time(int64_t time, int64_t units, int digits, char out[VK_TIM
 {
     static const int64_t first = -62135596800, last = 253402300799; /* seconds */
     int64_t s = floor_div(time, units);
-    int64_t fraction = time - s * units;
+    int64_t fraction = time % units < 0 ? time % units + units : time % units;
     int year, month, day;
     int of_day, n;
 

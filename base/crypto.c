@@ -91,10 +91,11 @@ void crypto_base64(struct vk_str in, struct vk_buf *out)
 
     while (in.n > 0) {
         size_t n = in.n < piece ? in.n : piece;
-        char *to = vk_buf_reserve(out, (n + 2) / 3 * 4 + 1);
+        char *to = vk_buf_reserve(out, (n + 2) / 3 * 4);
 
         if (!to)
             return;
+        /* The NUL that EVP_EncodeBlock adds falls on the buffer's own. */
         vk_buf_commit(
             out, (size_t)EVP_EncodeBlock((unsigned char *)to, (const unsigned char *)in.p, (int)n));
         in.p += n;

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -246,7 +247,7 @@ int64_t json_int64_or(const struct json *v, const char *key, int64_t fallback)
 
 bool json_double(const struct json *v, double *ret)
 {
-    if (!cJSON_IsNumber(node_of(v)))
+    if (!cJSON_IsNumber(node_of(v)) || !isfinite(node_of(v)->valuedouble))
         return false;
     *ret = node_of(v)->valuedouble;
     return true;

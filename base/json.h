@@ -44,6 +44,7 @@ const char *json_string_or(const struct json *v, const char *key, const char *fa
 /* Exact; false when v is NULL, no integer or out of range. "1.0" is an integer, "1.5" is not. */
 bool json_int64(const struct json *v, int64_t *ret);
 int64_t json_int64_or(const struct json *v, const char *key, int64_t fallback);
+/* False also for what a double cannot hold (1e999). */
 bool json_double(const struct json *v, double *ret);
 bool json_bool_or(const struct json *v, const char *key, bool fallback);
 /* False for everything but true; NULL-safe. */

@@ -71,7 +71,10 @@ static int decode_time(const struct json *v, void *to, struct vk_err *err)
     int64_t ns = 0;
 
     /* The zero time of Go and of .NET: both write it for "never set". */
-    if (!text || (!vk_starts(text, "0001-01-01T00:00:00") && !vk_time_parse(vk_str_of(text), &ns)))
+    if (!text)
+        return expected(err, "an RFC 3339 time");
+    if (!vk_streq(text, "0001-01-01T00:00:00Z") && !vk_streq(text, "0001-01-01T00:00:00+00:00") &&
+        !vk_time_parse(vk_str_of(text), &ns))
         return expected(err, "an RFC 3339 time");
     memcpy(to, &ns, sizeof(ns));
     return 0;

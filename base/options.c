@@ -205,25 +205,11 @@ static void take_environment(struct parse *p, const char *(*getenv_fn)(const cha
     }
 }
 
-/* A scalar of the file as the text that a flag would have had; NULL when it is none. */
-static const char *scalar_text(struct parse *p, const struct json *v)
-{
-    char scratch[32];
-
-    if (json_type_of(v) == JSON_STRING)
-        return json_string(v);
-    if (json_type_of(v) == JSON_BOOL)
-        return json_is_true(v) ? "true" : "false";
-    if (json_type_of(v) == JSON_NUMBER)
-        return vk_arena_strdup(p->arena, json_number_text(v, scratch, sizeof(scratch)));
-    return NULL;
-}
-
 static int take_member(struct parse *p, const struct json *member, const char *path)
 {
     const char *key = json_key(member);
     const char *origin = vk_arena_printf(p->arena, "%s: %s", path, key);
-    const char *text = scalar_text(p, member);
+    const char *text = json_string(member);
     size_t index;
 
     if (!find_option(p->set, vk_str_of(key), &index)) {
@@ -243,7 +229,7 @@ static int take_member(struct parse *p, const struct json *member, const char *p
                           p->set->defs[index].kind == OPTION_STRINGS ? "a list of texts"
                                                                      : "a single value");
     for (const struct json *e = json_first(member); e; e = json_next(e)) {
-        text = scalar_text(p, e);
+        text = json_string(e);
         if (!text)
             return vk_err_set(p->err, VK_INVALID, "%s: expected a list of texts", origin);
         offer(p, index, RANK_FILE, text, origin);
@@ -258,7 +244,7 @@ static int take_file(struct parse *p, const char *path)
 
     if (file_read(path, MAX_CONFIG_BYTES, p->arena, &text, p->err) < 0)
         return vk_err_wrap(p->err, "configuration file");
-    if (yaml_parse(text, MAX_CONFIG_BYTES, p->arena, &doc, p->err) < 0)
+    if (yaml_parse_texts(text, MAX_CONFIG_BYTES, p->arena, &doc, p->err) < 0)
         return vk_err_wrap(p->err, "configuration file %s", path);
     if (!doc)
         return 0;

@@ -16,7 +16,8 @@ static void put_wrapped(FILE *to, const char *text, size_t column)
     struct vk_str rest = vk_str_of(text);
     bool at_start = true;
 
-    if (column >= TEXT_COLUMN) {
+    /* Two blanks at least between an option and its text. */
+    if (column + 2 > TEXT_COLUMN) {
         fputc('\n', to);
         column = 0;
     }
@@ -65,8 +66,7 @@ static void put_option(const struct option_set *set, const struct option_def *de
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct vk_buf text VK_BUF_AUTO;
     const char *arg = argument_of(def);
-    const char *dashes = strlen(def->name) == 1 ? " -" : "--";
-    int column = fprintf(to, "  %s%s%s%s", dashes, def->name, arg ? " " : "", arg ? arg : "");
+    int column = fprintf(to, "  --%s%s%s", def->name, arg ? " " : "", arg ? arg : "");
 
     vk_buf_init(&text, MAX_TEXT_BYTES);
     vk_buf_adds(&text, def->help ? def->help : "");
@@ -78,8 +78,7 @@ static void put_option(const struct option_set *set, const struct option_def *de
     if (def->other_env)
         vk_buf_printf(&text, ", %s", def->other_env);
     vk_buf_addc(&text, ']');
-    /* Two blanks at least between an option and its text. */
-    put_wrapped(to, vk_buf_peek(&text), column < 0 ? 0 : (size_t)column + 2);
+    put_wrapped(to, vk_buf_peek(&text), column < 0 ? 0 : (size_t)column);
 }
 
 /* The first option of its heading; headings come in the order in which the table names them. */

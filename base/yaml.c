@@ -40,6 +40,7 @@ struct reader {
     unsigned depth;
     struct vk_map *anchors;
     size_t nodes, alias_nodes;
+    bool texts_only;
     struct vk_arena *arena;
     struct vk_err *err;
 };
@@ -181,7 +182,7 @@ static bool is_integer(struct vk_str s, int64_t *ret)
     return digits_value(s, base, negative, ret);
 }
 
-static void put_plain(struct json_writer *w, struct vk_str s)
+static void put_plain(struct json_writer *w, struct vk_str s, bool texts_only)
 {
     static const char *const yes[] = {"true", "True", "TRUE"};
     static const char *const no[] = {"false", "False", "FALSE"};
@@ -190,6 +191,8 @@ static void put_plain(struct json_writer *w, struct vk_str s)
 
     if (s.n == 0 || vk_str_is(s, "~") || is_word(s, null))
         json_put_null(w, NULL);
+    else if (texts_only)
+        json_put_str(w, NULL, s);
     else if (is_word(s, yes) || is_word(s, no))
         json_put_bool(w, NULL, is_word(s, yes));
     else if (is_integer(s, &number))
@@ -244,7 +247,7 @@ static int on_scalar(struct reader *r, const yaml_event_t *e)
     vk_buf_clear(&r->piece);
     json_writer_init(&w, &r->piece);
     if (e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
-        put_plain(&w, text);
+        put_plain(&w, text, r->texts_only);
     else
         json_put_str(&w, NULL, text);
     if (r->piece.failed)
@@ -396,8 +399,8 @@ static int read_documents(struct reader *r, yaml_document_fn fn, void *user)
     }
 }
 
-int yaml_parse_stream(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
-                      yaml_document_fn fn, void *user, struct vk_err *err)
+static int read_stream(struct vk_str text, size_t max_bytes, bool texts_only,
+                       struct vk_arena *arena, yaml_document_fn fn, void *user, struct vk_err *err)
 {
     struct reader *r;
     int result;
@@ -407,6 +410,7 @@ int yaml_parse_stream(struct vk_str text, size_t max_bytes, struct vk_arena *are
                           max_bytes);
     r = vk_calloc(1, sizeof(*r));
     r->arena = arena;
+    r->texts_only = texts_only;
     r->err = err;
     /* A character can take six bytes in JSON; the rest is for what aliases repeat. */
     vk_buf_init_secret(&r->text, text.n * 8 + 65536);
@@ -424,6 +428,12 @@ int yaml_parse_stream(struct vk_str text, size_t max_bytes, struct vk_arena *are
     return result < 0 ? result : 0;
 }
 
+int yaml_parse_stream(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
+                      yaml_document_fn fn, void *user, struct vk_err *err)
+{
+    return read_stream(text, max_bytes, false, arena, fn, user, err);
+}
+
 /* Returns 1 to stop: the rest of the stream is not read. */
 static int take_first(void *user, const struct json *doc, struct vk_err *err)
 {
@@ -432,14 +442,26 @@ static int take_first(void *user, const struct json *doc, struct vk_err *err)
     return 1;
 }
 
-int yaml_parse(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
-               const struct json **ret, struct vk_err *err)
+static int read_first(struct vk_str text, size_t max_bytes, bool texts_only, struct vk_arena *arena,
+                      const struct json **ret, struct vk_err *err)
 {
     const struct json *first = NULL;
-    int result = yaml_parse_stream(text, max_bytes, arena, take_first, &first, err);
+    int result = read_stream(text, max_bytes, texts_only, arena, take_first, &first, err);
 
     if (result < 0)
         return result;
     *ret = first;
     return 0;
+}
+
+int yaml_parse(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
+               const struct json **ret, struct vk_err *err)
+{
+    return read_first(text, max_bytes, false, arena, ret, err);
+}
+
+int yaml_parse_texts(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
+                     const struct json **ret, struct vk_err *err)
+{
+    return read_first(text, max_bytes, true, arena, ret, err);
 }

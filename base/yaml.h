@@ -13,6 +13,9 @@
  * none or it is null. */
 VK_MUST_CHECK int yaml_parse(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
                              const struct json **ret, struct vk_err *err);
+/* As yaml_parse, but plain scalars other than null stay text as it is written (0123, 1.50, yes). */
+VK_MUST_CHECK int yaml_parse_texts(struct vk_str text, size_t max_bytes, struct vk_arena *arena,
+                                   const struct json **ret, struct vk_err *err);
 /* Each document of a stream in turn, null ones left out; a callback stops it by a negative number
  * (its error) or a positive one (no error). */
 typedef int (*yaml_document_fn)(void *user, const struct json *doc, struct vk_err *err);
