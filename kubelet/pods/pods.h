@@ -14,6 +14,11 @@
 
 struct pods;
 
+/* How long a pod waits before the next try; 0: 1 s to 2 min, and 10 s to 5 min for an image. */
+struct pod_retries {
+    int64_t initial_ms, max_ms;
+    int64_t image_initial_ms, image_max_ms;
+};
 /* Text is copied; the pointers are borrowed until pods_free. */
 struct pods_config {
     struct rest_client *client;
@@ -21,6 +26,7 @@ struct pods_config {
     const struct provider *provider;
     const char *node_name;
     struct json_strs node_ips; /* status.hostIPs; the first one is status.hostIP */
+    struct pod_retries retries;
 };
 
 /*

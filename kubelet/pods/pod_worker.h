@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Private to pod_workers.c, pod_worker_create.c, pod_worker_fail.c and pod_worker_terminate.c: one
+ * worker, and the steps that take it from one state to the next. A step begins at most one thing
+ * and returns; whatever ends puts the worker into the queue again.
+ */
+#pragma once
+
+#include "base/backoff.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "kubelet/pods/pod_workers.h"
+#include "kubelet/pods/work_queue.h"
+
+struct pod_workers {
+    struct vk_loop *loop;
+    struct pod_workers_config config;
+    struct work_queue *queue;    /* keyed by UID */
+    struct vk_map *by_uid;       /* UID -> struct pod_worker */
+    struct vk_map *early;        /* UID -> struct early_report, until the pods are known */
+    struct vk_list resolve_wait; /* workers that wait until fewer resolve */
+    size_t resolving;
+    size_t counts[POD_WORKER_STATES];
+    bool pods_synced, provider_synced, stopped;
+};
+
+struct pod_worker {
+    struct pod_workers *all;
+    struct pod *pod; /* as last seen */
+    enum pod_worker_state state;
+    struct pod_resolution *resolution; /* while RESOLVING */
+    struct vk_list resolve_wait;       /* in all->resolve_wait */
+    bool is_busy;                      /* an operation of the provider is under way */
+    struct rest_call *deletion;        /* DELETE of the object is under way */
+
+    bool is_accepted;    /* the first status was set */
+    bool may_exist;      /* a group may exist: look before the first PUT, delete it at the end */
+    bool is_tried;       /* create_pod was called by this process */
+    bool group_seen;     /* the provider reported the group */
+    bool group_gone;     /* and it is gone for sure */
+    bool drop_group;     /* the pod has ended by somebody else's word, its group goes */
+    bool was_initial;    /* it was there when we started */
+    bool shows_error;    /* its status tells of an error */
+    bool is_deleted;     /* deletion was asked for */
+    bool is_removed;     /* the object is gone from the API server */
+    bool is_terminal;    /* the last status was set */
+    int64_t retry_at_ms; /* monotonic; nothing is tried before */
+    int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
+
+    struct backoff image_backoff;
+    bool image_waits, image_backoff_shown;
+    struct vk_err last_error; /* the last one that an Event told of */
+};
+
+/* What is queued is looked at later, never from inside the call. */
+void worker_queue(struct pod_worker *w);
+void worker_set_state(struct pod_worker *w, enum pod_worker_state state);
+/* STARTING, RUNNING or FINISHED, by what the status says of the containers. */
+void worker_settle(struct pod_worker *w);
+/* The wanted status, or what the API server has. */
+const struct pod_status *worker_status(const struct pod_worker *w);
+void worker_event(struct pod_worker *w, const char *type, const char *reason, const char *message);
+/* True: it is too early; the worker comes again by itself. */
+bool worker_must_wait(struct pod_worker *w);
+/* Waits for its back-off, or longer where the peer named a time. */
+void worker_retry(struct pod_worker *w, int64_t retry_after_ms);
+void worker_free(void *p);
+
+/* PENDING: resolve what the pod refers to, then create its group. */
+void worker_create(struct pod_worker *w);
+void worker_cancel_resolution(struct pod_worker *w);
+
+/* What an error means for the pod. is_platform: it is create_pod's, not the API server's. */
+void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform);
+/* Phase Failed with an Event; nothing is tried again. */
+void worker_fail(struct pod_worker *w, const char *reason, const char *message);
+/* A group that was there is not any more. True: the pod has failed; else it is to be made anew. */
+bool worker_group_lost(struct pod_worker *w);
+/* ErrImagePull becomes ImagePullBackOff while the pod waits for the next try. */
+void worker_show_image_backoff(struct pod_worker *w);
+
+/* TERMINATING: delete the group, then the object, then forget; frees the worker at the end. */
+void worker_terminate(struct pod_worker *w);
+/* FINISHED: delete the group, keep the object. */
+void worker_drop_group(struct pod_worker *w);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/log.h"
+#include "kubelet/pods/pod_worker.h"
+#include "kubelet/pods/status_generate.h"
+
+/* Each may have several requests at the API server under way: enough to keep it busy, not more than
+ * its default share for a node (API Priority and Fairness). */
+#define MAX_RESOLVING 64
+
+static void resolution_ended(struct pod_worker *w)
+{
+    struct pod_workers *all = w->all;
+
+    all->resolving--;
+    if (!all->stopped && !vk_list_is_empty(&all->resolve_wait)) {
+        struct pod_worker *next =
+            VK_LIST_ENTRY(all->resolve_wait.next, struct pod_worker, resolve_wait);
+
+        vk_list_remove(&next->resolve_wait);
+        worker_queue(next);
+    }
+}
+
+void worker_cancel_resolution(struct pod_worker *w)
+{
+    if (!w->resolution)
+        return;
+    pod_resolution_cancel(vk_take(w->resolution));
+    resolution_ended(w);
+}
+
+static void show_no_error(struct pod_worker *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = NULL;
+    struct pod_status s;
+
+    if (!w->shows_error)
+        return;
+    w->shows_error = false;
+    if (status_has_started(worker_status(w)))
+        return;
+    arena = vk_arena_new();
+    status_of_waiting(w->pod, &(struct waiting_reason){0}, arena, &s);
+    status_manager_set(w->all->config.status, w->pod, &s);
+}
+
+static void on_created(void *user, const struct vk_err *err)
+{
+    struct pod_worker *w = user;
+
+    w->is_busy = false;
+    /* Whatever the answer says: from here on there may be a group. */
+    w->may_exist = true;
+    if (w->all->stopped)
+        return;
+    if (w->is_deleted) {
+        worker_queue(w);
+        return;
+    }
+    if (err) {
+        worker_set_state(w, POD_WORKER_PENDING);
+        worker_create_failed(w, err, true);
+        return;
+    }
+    log_v(2, "Created the pod's container group", LS("pod", pod_key(w->pod)),
+          LS("podUID", w->pod->meta.uid));
+    work_queue_forget(w->all->queue, w->pod->meta.uid);
+    w->retry_at_ms = 0;
+    backoff_reset(&w->image_backoff);
+    w->image_waits = false;
+    w->last_error = (struct vk_err){0};
+    show_no_error(w);
+    worker_settle(w);
+}
+
+static void start_create(struct pod_worker *w, struct resolved_pod *resolved)
+{
+    const struct provider *p = w->all->config.provider;
+
+    resolved->may_exist = w->may_exist;
+    worker_set_state(w, POD_WORKER_CREATING);
+    w->is_busy = true;
+    w->is_tried = true;
+    p->ops->create_pod(p->p, resolved, on_created, w);
+    resolved_pod_free(resolved);
+}
+
+static void on_resolved(void *user, struct resolved_pod *resolved, const struct vk_err *err)
+{
+    struct pod_worker *w = user;
+
+    w->resolution = NULL;
+    resolution_ended(w);
+    if (w->is_deleted) {
+        resolved_pod_free(resolved);
+        worker_queue(w);
+    } else if (err) {
+        worker_set_state(w, POD_WORKER_PENDING);
+        worker_create_failed(w, err, false);
+    } else {
+        start_create(w, resolved);
+    }
+}
+
+static bool is_provider_ready(struct pod_workers *all)
+{
+    const struct provider *p = all->config.provider;
+
+    if (!all->provider_synced)
+        all->provider_synced = !p->ops->is_synced || p->ops->is_synced(p->p);
+    return all->provider_synced;
+}
+
+/* The pod ran when we came up, but the provider, which knows all groups, did not report its. */
+static bool is_lost_at_start(struct pod_worker *w)
+{
+    bool first = w->was_initial && !w->is_tried && !w->group_seen && !w->lost_at_ms;
+
+    return first && status_has_started(&w->pod->status) && worker_group_lost(w);
+}
+
+void worker_create(struct pod_worker *w)
+{
+    struct pod_workers *all = w->all;
+    const struct provider *p = all->config.provider;
+    struct vk_err err;
+
+    if (!all->pods_synced || !is_provider_ready(all))
+        return;
+    worker_show_image_backoff(w);
+    if (worker_must_wait(w) || is_lost_at_start(w))
+        return;
+    if (!w->is_accepted) {
+        w->is_accepted = true;
+        status_manager_set(all->config.status, w->pod, &(struct pod_status){0});
+    }
+    if (!p->ops->create_pod) {
+        vk_err_set(&err, VK_UNSUPPORTED, "provider %s can't run pods", p->ops->name);
+        worker_create_failed(w, &err, true);
+        return;
+    }
+    if (all->resolving >= MAX_RESOLVING) {
+        if (!vk_list_is_linked(&w->resolve_wait))
+            vk_list_add_tail(&all->resolve_wait, &w->resolve_wait);
+        return;
+    }
+    all->resolving++;
+    worker_set_state(w, POD_WORKER_RESOLVING);
+    w->resolution = pod_resolver_start(all->config.resolver, w->pod, on_resolved, w);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "kubelet/pods/pod_worker.h"
+#include "kubelet/pods/status_generate.h"
+
+/* A second loss so soon after the first means that somebody does not want the group. */
+#define LOST_AGAIN_MS (10 * 60 * 1000)
+/* For how long the error of the pull itself is shown before its back-off is. */
+#define SHOW_PULL_ERROR_MS 5000
+
+static const char *const lost_reason = "ContainerGroupLost";
+
+void worker_fail(struct pod_worker *w, const char *reason, const char *message)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_status s;
+
+    log_error("The pod has failed", LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid),
+              LS("reason", reason), LS("err", message));
+    status_of_failed(w->pod, worker_status(w), reason, message, arena, &s);
+    status_manager_set(w->all->config.status, w->pod, &s);
+    worker_event(w, "Warning", reason, message);
+    worker_set_state(w, POD_WORKER_FINISHED);
+}
+
+static bool is_image_error(const struct vk_err *err)
+{
+    return vk_streq(err->reason, "InaccessibleImage");
+}
+
+static bool is_permanent(const struct vk_err *err, bool is_platform)
+{
+    if (is_platform && is_image_error(err))
+        return false;
+    /* The Node authorizer forbids what it has not yet seen to belong to the node. */
+    return err->code == VK_INVALID || err->code == VK_UNSUPPORTED || err->code == VK_TOO_LARGE ||
+           (err->code == VK_FORBIDDEN && is_platform);
+}
+
+static bool is_same_error(const struct vk_err *a, const struct vk_err *b)
+{
+    if (a->code != b->code || !vk_streq(a->reason, b->reason))
+        return false;
+    /* Texts carry counts and request ids; a reason says enough. */
+    return !vk_str_empty(a->reason) || vk_streq(a->msg, b->msg);
+}
+
+static void tell_once(struct pod_worker *w, const struct vk_err *err, const char *reason)
+{
+    if (is_same_error(&w->last_error, err))
+        return;
+    w->last_error = *err;
+    worker_event(w, "Warning", reason, err->msg);
+}
+
+static void show_waiting(struct pod_worker *w, const struct waiting_reason *why)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_status s;
+
+    w->shows_error = true;
+    status_of_waiting(w->pod, why, arena, &s);
+    status_manager_set(w->all->config.status, w->pod, &s);
+}
+
+static void wait_for_image(struct pod_worker *w, const struct vk_err *err)
+{
+    int64_t delay = backoff_next_ms(&w->image_backoff);
+
+    if (delay < err->retry_after_ms)
+        delay = err->retry_after_ms;
+    tell_once(w, err, "Failed");
+    show_waiting(w, &(struct waiting_reason){.reason = err->reason,
+                                             .message = err->msg,
+                                             .container_reason = "ErrImagePull",
+                                             .image_of = err->msg});
+    w->last_error = *err;
+    w->image_waits = true;
+    w->image_backoff_shown = false;
+    w->retry_at_ms = vk_mono_ms() + delay;
+    work_queue_add_after(w->all->queue, w->pod->meta.uid,
+                         delay < SHOW_PULL_ERROR_MS ? delay : SHOW_PULL_ERROR_MS);
+}
+
+void worker_show_image_backoff(struct pod_worker *w)
+{
+    const struct vk_err *err = &w->last_error;
+
+    if (!w->image_waits || w->image_backoff_shown || w->retry_at_ms <= vk_mono_ms())
+        return;
+    w->image_backoff_shown = true;
+    show_waiting(w, &(struct waiting_reason){.reason = err->reason,
+                                             .message = err->msg,
+                                             .container_reason = "ImagePullBackOff",
+                                             .image_of = err->msg});
+}
+
+static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool is_platform)
+{
+    const char *reason = !vk_str_empty(err->reason) ? err->reason
+                         : is_platform              ? "FailedCreateContainerGroup"
+                                                    : "FailedResolvePod";
+    bool is_missing = !is_platform && err->code == VK_NOT_FOUND;
+
+    log_warning("Failed to create the pod's container group, trying again",
+                LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid), LERR(err));
+    tell_once(w, err, reason);
+    show_waiting(w, &(struct waiting_reason){
+                        .reason = reason,
+                        .message = err->msg,
+                        .container_reason = is_missing ? "CreateContainerConfigError" : NULL,
+                    });
+    w->image_waits = false;
+    worker_retry(w, err->retry_after_ms);
+}
+
+void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform)
+{
+    if (is_permanent(err, is_platform))
+        worker_fail(w, vk_str_empty(err->reason) ? "ProviderFailed" : err->reason, err->msg);
+    else if (is_platform && is_image_error(err))
+        wait_for_image(w, err);
+    else
+        wait_and_retry(w, err, is_platform);
+}
+
+static void fail_lost(struct pod_worker *w, const char *message)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_status ended;
+
+    log_error("The pod's container group is lost", LS("pod", pod_key(w->pod)),
+              LS("podUID", w->pod->meta.uid));
+    status_of_terminated(w->pod, worker_status(w), vk_wall_ns(), arena, &ended);
+    /* All its containers had ended well before the group went: nothing is lost. */
+    if (!vk_streq(ended.phase, "Succeeded")) {
+        ended.phase = "Failed";
+        ended.reason = lost_reason;
+        ended.message = message;
+        worker_event(w, "Warning", lost_reason, message);
+    }
+    status_manager_set(w->all->config.status, w->pod, &ended);
+    worker_set_state(w, POD_WORKER_FINISHED);
+}
+
+bool worker_group_lost(struct pod_worker *w)
+{
+    int64_t now = vk_mono_ms();
+    struct vk_arena *arena VK_ARENA_AUTO = NULL;
+    struct pod_status s;
+
+    if (vk_streq(w->pod->spec.restart_policy, "Never") && status_has_started(worker_status(w))) {
+        fail_lost(w, "The container group vanished, and restartPolicy Never forbids another run");
+        return true;
+    }
+    if (w->lost_at_ms && now - w->lost_at_ms < LOST_AGAIN_MS) {
+        fail_lost(w, "The container group vanished again soon after it was created anew");
+        return true;
+    }
+    log_warning("The pod's container group is lost, creating it again", LS("pod", pod_key(w->pod)),
+                LS("podUID", w->pod->meta.uid));
+    worker_event(w, "Warning", lost_reason, "The container group vanished and is created again");
+    w->lost_at_ms = now ? now : 1;
+    w->may_exist = true;
+    arena = vk_arena_new();
+    status_of_waiting(w->pod, &(struct waiting_reason){0}, arena, &s);
+    status_manager_set(w->all->config.status, w->pod, &s);
+    return false;
+}

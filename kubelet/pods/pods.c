@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubelet/pods/pods.h"
+
+#include <inttypes.h>
+
+#include "base/alloc.h"
+#include "kubelet/pods/pod_existence.h"
+#include "kubelet/pods/pod_manager.h"
+#include "kubelet/pods/pod_resolver.h"
+#include "kubelet/pods/pod_workers.h"
+#include "kubelet/pods/status_manager.h"
+
+struct pods {
+    struct vk_arena *arena;
+    struct pods_config config;
+    struct provider_upcalls upcalls;
+    struct pod_existence *existence;
+    struct status_manager *status;
+    struct pod_resolver *resolver;
+    struct pod_workers *workers;
+    struct pod_manager *manager;
+    bool stopped;
+};
+
+static void on_changed(void *user, const struct pod *pod, bool initial)
+{
+    struct pods *p = user;
+
+    pod_workers_update(p->workers, pod, initial);
+}
+
+static void on_removed(void *user, const struct pod *pod)
+{
+    struct pods *p = user;
+
+    pod_workers_removed(p->workers, pod);
+}
+
+static void on_pods_synced(void *user)
+{
+    struct pods *p = user;
+
+    pod_workers_pods_synced(p->workers);
+}
+
+static void on_status_written(void *user, const char *uid)
+{
+    struct pods *p = user;
+
+    pod_workers_status_written(p->workers, uid);
+}
+
+static void up_status_changed(void *k, const struct provider_pod_status *status)
+{
+    struct pods *p = k;
+
+    pod_workers_platform_status(p->workers, status);
+}
+
+static void up_synced(void *k)
+{
+    struct pods *p = k;
+
+    if (!p->stopped)
+        pod_workers_provider_synced(p->workers);
+}
+
+static void up_event(void *k, const struct pod_identity *id, const char *type, const char *reason,
+                     const char *message, int64_t count, int64_t first_ns, int64_t last_ns)
+{
+    struct pods *p = k;
+    const struct object_reference about = {.kind = "Pod",
+                                           .namespace_ = id->namespace_,
+                                           .name = id->name,
+                                           .uid = id->uid,
+                                           .api_version = "v1"};
+    char *key VK_AUTOFREE = NULL;
+
+    if (p->stopped)
+        return;
+    if (!count && !first_ns) {
+        event_recorder_emit(p->config.events, &about, type, reason, message);
+        return;
+    }
+    key = vk_asprintf("%s/%s/%s/%" PRId64, id->uid, reason, message, first_ns);
+    event_recorder_emit_counted(p->config.events, &about, type, reason, message, key, count,
+                                first_ns, last_ns);
+}
+
+static void up_pod_exists(void *k, const struct pod_identity *id, pod_exists_fn done, void *user)
+{
+    struct pods *p = k;
+    struct vk_err err;
+
+    if (pods_has_synced(p) && !p->stopped) {
+        pod_existence_ask(p->existence, id, done, user);
+        return;
+    }
+    vk_err_set(&err, VK_UNAVAILABLE, "the pods of this node are not known %s",
+               p->stopped ? "any more" : "yet");
+    pod_existence_refuse(p->existence, &err, done, user);
+}
+
+static void copy_config(struct pods *p, const struct pods_config *config)
+{
+    const struct json_strs *ips = &config->node_ips;
+    const char **copy = vk_arena_array(p->arena, ips->n + 1, sizeof(*copy));
+
+    p->config = *config;
+    p->config.node_name = vk_arena_strdup(p->arena, config->node_name);
+    for (size_t i = 0; i < ips->n; i++)
+        copy[i] = vk_arena_strdup(p->arena, ips->v[i]);
+    p->config.node_ips = (struct json_strs){.v = copy, .n = ips->n};
+}
+
+struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
+{
+    static const struct pod_manager_events events = {
+        .changed = on_changed,
+        .removed = on_removed,
+        .synced = on_pods_synced,
+    };
+    struct pods *p = vk_calloc(1, sizeof(*p));
+
+    p->arena = vk_arena_new();
+    copy_config(p, config);
+    p->upcalls = (struct provider_upcalls){.k = p,
+                                           .status_changed = up_status_changed,
+                                           .event = up_event,
+                                           .pod_exists = up_pod_exists,
+                                           .synced = up_synced};
+    p->existence = pod_existence_new(loop, config->client);
+    p->status =
+        status_manager_new(loop, &(struct status_manager_config){.client = config->client,
+                                                                 .node_ips = p->config.node_ips,
+                                                                 .written = on_status_written,
+                                                                 .user = p});
+    p->resolver =
+        pod_resolver_new(loop, &(struct pod_resolver_config){.client = config->client,
+                                                             .events = config->events,
+                                                             .provider = config->provider,
+                                                             .node_ips = p->config.node_ips});
+    p->workers = pod_workers_new(loop, &(struct pod_workers_config){.client = config->client,
+                                                                    .events = config->events,
+                                                                    .provider = config->provider,
+                                                                    .status = p->status,
+                                                                    .resolver = p->resolver,
+                                                                    .retries = config->retries});
+    p->manager = pod_manager_new(loop, config->client, config->node_name, &events, p);
+    return p;
+}
+
+const struct provider_upcalls *pods_upcalls(const struct pods *p)
+{
+    return &p->upcalls;
+}
+
+void pods_start(struct pods *p)
+{
+    pod_manager_start(p->manager);
+}
+
+void pods_stop(struct pods *p)
+{
+    if (p->stopped)
+        return;
+    p->stopped = true;
+    pod_manager_stop(p->manager);
+    pod_workers_stop(p->workers);
+    status_manager_stop(p->status);
+}
+
+void pods_free(struct pods *p)
+{
+    if (!p)
+        return;
+    pods_stop(p);
+    pod_manager_free(p->manager);
+    pod_workers_free(p->workers);
+    pod_resolver_free(p->resolver);
+    status_manager_free(p->status);
+    pod_existence_free(p->existence);
+    vk_arena_free(p->arena);
+    vk_free(p);
+}
+
+static bool entry_of(const struct pods *p, const struct pod *pod, struct pods_entry *ret)
+{
+    if (!pod)
+        return false;
+    ret->pod = pod;
+    ret->status = status_manager_get(p->status, pod->meta.uid);
+    if (!ret->status)
+        ret->status = &pod->status;
+    return true;
+}
+
+bool pods_find(const struct pods *p, const char *namespace_, const char *name,
+               struct pods_entry *ret)
+{
+    return entry_of(p, pod_manager_get_by_name(p->manager, namespace_, name), ret);
+}
+
+bool pods_find_by_uid(const struct pods *p, const char *uid, struct pods_entry *ret)
+{
+    return entry_of(p, pod_manager_get(p->manager, uid), ret);
+}
+
+void pods_foreach(const struct pods *p, void (*fn)(void *user, const struct pods_entry *entry),
+                  void *user)
+{
+    size_t it = 0;
+    const struct pod *pod;
+    struct pods_entry entry;
+
+    while ((pod = pod_manager_next(p->manager, &it)))
+        if (entry_of(p, pod, &entry))
+            fn(user, &entry);
+}
+
+bool pods_has_synced(const struct pods *p)
+{
+    return pod_manager_has_synced(p->manager);
+}
+
+const struct vk_err *pods_watch_error(const struct pods *p)
+{
+    return pod_manager_error(p->manager);
+}
+
+void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES])
+{
+    pod_workers_count(p->workers, counts);
+}

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubelet/pods/status_manager.h"
+
+#include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/url.h"
+#include "kubelet/pods/status_generate.h"
+#include "kubelet/pods/status_patch.h"
+
+#define MAX_IN_FLIGHT 64
+#define RETRY_INITIAL_MS 500
+#define RETRY_MAX_MS 60000
+#define MAX_PATCH_BYTES (1u << 20)
+
+/* A status that is wanted, being written and acknowledged at once is one object. */
+struct version {
+    struct pod_status status;
+    struct vk_arena *arena;
+    unsigned refs;
+};
+
+struct entry {
+    struct status_manager *manager;
+    struct pod *pod; /* as last seen */
+    struct version *desired;
+    struct version *sent;         /* while a patch is under way */
+    struct version *acknowledged; /* newer than pod: the watch has not shown it yet */
+    uint64_t acknowledged_rv;
+    struct rest_call *call;
+    struct vk_list queue; /* in manager->queue */
+    struct vk_timer retry;
+    struct backoff backoff;
+    bool gone;    /* the API server knows no such pod */
+    bool refused; /* it will never take this version: wait for another */
+};
+
+struct status_manager {
+    struct vk_loop *loop;
+    struct status_manager_config config;
+    struct vk_arena *arena;
+    struct vk_map *entries; /* UID -> struct entry */
+    struct vk_list queue;   /* entries that wait for their turn */
+    size_t in_flight;
+    bool stopped;
+};
+
+static void pump(struct status_manager *m);
+
+static struct version *version_ref(struct version *v)
+{
+    v->refs++;
+    return v;
+}
+
+static void version_unref(struct version *v)
+{
+    if (!v || --v->refs)
+        return;
+    vk_arena_free(v->arena);
+    vk_free(v);
+}
+
+static void replace(struct version **slot, struct version *v)
+{
+    version_unref(*slot);
+    *slot = v;
+}
+
+/* What the API server has, as far as we know. */
+static const struct pod_status *base_of(const struct entry *e)
+{
+    return e->acknowledged ? &e->acknowledged->status : &e->pod->status;
+}
+
+static void entry_free(void *p)
+{
+    struct entry *e = p;
+
+    vk_timer_disarm(&e->retry);
+    vk_list_remove(&e->queue);
+    if (e->call) {
+        rest_cancel(e->call);
+        e->manager->in_flight--;
+    }
+    version_unref(e->desired);
+    version_unref(e->sent);
+    version_unref(e->acknowledged);
+    pod_unref(e->pod);
+    vk_free(e);
+}
+
+static bool differs(const struct entry *e)
+{
+    struct vk_buf patch VK_BUF_AUTO;
+
+    vk_buf_init(&patch, MAX_PATCH_BYTES);
+    return status_patch_write(e->pod->meta.uid, base_of(e), &e->desired->status, &patch);
+}
+
+static bool is_settled(const struct entry *e)
+{
+    return e->gone || e->refused || (!e->call && !differs(e));
+}
+
+static void kick(struct entry *e)
+{
+    struct status_manager *m = e->manager;
+
+    if (m->stopped || e->call || e->gone || e->refused || vk_list_is_linked(&e->queue) ||
+        vk_timer_is_armed(&e->retry))
+        return;
+    vk_list_add_tail(&m->queue, &e->queue);
+    pump(m);
+}
+
+static void on_retry(void *user)
+{
+    kick(user);
+}
+
+/*
+ * API servers hand out versions that grow, and promise that they may be compared (KEP-5504); with
+ * them a watch event from before our patch is told from one after it.
+ */
+static uint64_t version_number(const char *text)
+{
+    int64_t n;
+
+    return vk_str_int64(vk_str_of(text), 0, INT64_MAX, &n) ? (uint64_t)n : 0;
+}
+
+static uint64_t version_of_answer(struct vk_str body)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *doc;
+    struct vk_err err;
+
+    if (json_parse(body, POD_MAX_BYTES, arena, &doc, &err) < 0)
+        return 0;
+    return version_number(json_string(json_get(json_get(doc, "metadata"), "resourceVersion")));
+}
+
+static void retry_later(struct entry *e, const struct vk_err *err)
+{
+    int64_t delay = backoff_next_ms(&e->backoff);
+
+    if (delay < err->retry_after_ms)
+        delay = err->retry_after_ms;
+    log_v(2, "Failed to patch the pod's status, trying again", LS("pod", pod_key(e->pod)),
+          LS("podUID", e->pod->meta.uid), LI("delayMs", delay), LERR(err));
+    vk_timer_arm(&e->retry, delay);
+}
+
+static void on_failure(struct entry *e, const struct vk_err *err)
+{
+    switch (err->code) {
+    case VK_NOT_FOUND:
+        e->gone = true;
+        return;
+    case VK_INVALID:
+    case VK_TOO_LARGE:
+    case VK_UNSUPPORTED:
+        log_error("The API server refuses the pod's status", LS("pod", pod_key(e->pod)),
+                  LS("podUID", e->pod->meta.uid), LERR(err));
+        e->refused = !e->desired || e->desired == e->sent;
+        return;
+    case VK_OK:
+    case VK_ALREADY_EXISTS:
+    case VK_CONFLICT: /* another pod of this name, or a write of somebody else: the watch will tell
+                       */
+    case VK_UNAUTHENTICATED:
+    case VK_FORBIDDEN:
+    case VK_THROTTLED:
+    case VK_TIMEOUT:
+    case VK_UNAVAILABLE:
+    case VK_CANCELLED:
+    case VK_PROTOCOL:
+    case VK_INTERNAL:
+        break;
+    }
+    retry_later(e, err);
+}
+
+static void on_success(struct entry *e, struct vk_str body)
+{
+    uint64_t rv = version_of_answer(body);
+
+    backoff_reset(&e->backoff);
+    /* The same version means that the API server saw nothing to change: it has what we want. */
+    if (rv >= version_number(e->pod->meta.resource_version)) {
+        replace(&e->acknowledged, version_ref(e->sent));
+        e->acknowledged_rv = rv;
+    } else {
+        replace(&e->acknowledged, NULL);
+    }
+}
+
+static void on_done(void *user, struct vk_str body, const struct vk_err *err)
+{
+    struct entry *e = user;
+    struct status_manager *m = e->manager;
+
+    e->call = NULL;
+    m->in_flight--;
+    if (err)
+        on_failure(e, err);
+    else
+        on_success(e, body);
+    replace(&e->sent, NULL);
+    if (!is_settled(e)) {
+        kick(e);
+    } else if (m->config.written) {
+        char *uid VK_AUTOFREE = vk_strdup(e->pod->meta.uid);
+
+        m->config.written(m->config.user, uid);
+    }
+    pump(m);
+}
+
+static void start_patch(struct entry *e)
+{
+    struct status_manager *m = e->manager;
+    struct vk_buf patch VK_BUF_AUTO, path VK_BUF_AUTO;
+    char *what VK_AUTOFREE = NULL;
+
+    vk_buf_init(&patch, MAX_PATCH_BYTES);
+    vk_buf_init(&path, 4096);
+    if (!status_patch_write(e->pod->meta.uid, base_of(e), &e->desired->status, &patch))
+        return;
+    vk_buf_adds(&path, "/api/v1/namespaces/");
+    url_encode(&path, vk_str_of(e->pod->meta.namespace_));
+    vk_buf_adds(&path, "/pods/");
+    url_encode(&path, vk_str_of(e->pod->meta.name));
+    vk_buf_adds(&path, "/status");
+    if (patch.failed || path.failed) {
+        log_error("The pod's status is too large to be written", LS("pod", pod_key(e->pod)),
+                  LS("podUID", e->pod->meta.uid));
+        e->refused = true;
+        return;
+    }
+    what = vk_asprintf("patch status of pod %s", pod_key(e->pod));
+    e->sent = version_ref(e->desired);
+    m->in_flight++;
+    e->call = rest_start(m->config.client, &(struct rest_request){
+                                               .method = "PATCH",
+                                               .path = vk_buf_peek(&path),
+                                               .body = vk_buf_str(&patch),
+                                               .patch = REST_STRATEGIC_MERGE_PATCH,
+                                               .what = what,
+                                               .on_done = on_done,
+                                               .user = e,
+                                           });
+}
+
+static void pump(struct status_manager *m)
+{
+    while (!m->stopped && m->in_flight < MAX_IN_FLIGHT && !vk_list_is_empty(&m->queue)) {
+        struct entry *e = VK_LIST_ENTRY(m->queue.next, struct entry, queue);
+
+        vk_list_remove(&e->queue);
+        start_patch(e);
+    }
+}
+
+static struct entry *entry_of(struct status_manager *m, const struct pod *pod)
+{
+    struct entry *e = vk_map_get(m->entries, pod->meta.uid);
+
+    if (e)
+        return e;
+    e = vk_calloc(1, sizeof(*e));
+    e->manager = m;
+    e->pod = pod_ref(pod);
+    e->backoff = (struct backoff){.initial_ms = RETRY_INITIAL_MS, .max_ms = RETRY_MAX_MS};
+    vk_list_init(&e->queue);
+    vk_timer_init(&e->retry, m->loop, "pod status retry", on_retry, e);
+    vk_map_put(m->entries, pod->meta.uid, e);
+    return e;
+}
+
+static void set_pod(struct entry *e, const struct pod *pod)
+{
+    struct pod *old = e->pod;
+
+    e->pod = pod_ref(pod);
+    pod_unref(old);
+    if (e->acknowledged && version_number(pod->meta.resource_version) > e->acknowledged_rv)
+        replace(&e->acknowledged, NULL);
+}
+
+/* Makes the wanted version anew; the old one stays where nothing changed. */
+static void generate(struct entry *e, const struct pod_status *platform)
+{
+    struct status_manager *m = e->manager;
+    struct version *v = vk_calloc(1, sizeof(*v));
+
+    v->refs = 1;
+    v->arena = vk_arena_new();
+    status_generate(
+        &(struct status_inputs){
+            .pod = e->pod,
+            .platform = platform,
+            .previous = e->desired ? &e->desired->status : &e->pod->status,
+            .node_ips = &m->config.node_ips,
+            .now_ns = vk_wall_ns(),
+        },
+        v->arena, &v->status);
+    if (e->desired && pod_status_equal(&e->desired->status, &v->status)) {
+        version_unref(v);
+        return;
+    }
+    replace(&e->desired, v);
+    e->refused = false;
+}
+
+void status_manager_set(struct status_manager *m, const struct pod *pod,
+                        const struct pod_status *platform)
+{
+    struct entry *e = entry_of(m, pod);
+
+    set_pod(e, pod);
+    generate(e, platform);
+    kick(e);
+}
+
+void status_manager_observe(struct status_manager *m, const struct pod *pod)
+{
+    struct entry *e = vk_map_get(m->entries, pod->meta.uid);
+
+    if (!e)
+        return;
+    set_pod(e, pod);
+    /* Readiness gates, the generation, and an end that others decided are read from the object. */
+    generate(e, &e->desired->status);
+    kick(e);
+}
+
+const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid)
+{
+    const struct entry *e = vk_map_get(m->entries, uid);
+
+    return e ? &e->desired->status : NULL;
+}
+
+bool status_manager_is_written(const struct status_manager *m, const char *uid)
+{
+    const struct entry *e = vk_map_get(m->entries, uid);
+
+    return !e || is_settled(e);
+}
+
+void status_manager_forget(struct status_manager *m, const char *uid)
+{
+    struct entry *e = vk_map_remove(m->entries, uid);
+
+    if (!e)
+        return;
+    entry_free(e);
+    pump(m);
+}
+
+struct status_manager *status_manager_new(struct vk_loop *loop,
+                                          const struct status_manager_config *config)
+{
+    struct status_manager *m = vk_calloc(1, sizeof(*m));
+    const struct json_strs *ips = &config->node_ips;
+    const char **copy;
+
+    m->loop = loop;
+    m->config = *config;
+    m->arena = vk_arena_new();
+    copy = vk_arena_array(m->arena, ips->n + 1, sizeof(*copy));
+    for (size_t i = 0; i < ips->n; i++)
+        copy[i] = vk_arena_strdup(m->arena, ips->v[i]);
+    m->config.node_ips = (struct json_strs){.v = copy, .n = ips->n};
+    m->entries = vk_map_new();
+    vk_list_init(&m->queue);
+    return m;
+}
+
+void status_manager_stop(struct status_manager *m)
+{
+    size_t it = 0;
+    const char *uid;
+    void *value;
+
+    m->stopped = true;
+    while (vk_map_next(m->entries, &it, &uid, &value)) {
+        struct entry *e = value;
+
+        vk_timer_disarm(&e->retry);
+        if (!e->call)
+            continue;
+        rest_cancel(vk_take(e->call));
+        m->in_flight--;
+    }
+}
+
+void status_manager_free(struct status_manager *m)
+{
+    if (!m)
+        return;
+    vk_map_free(m->entries, entry_free);
+    vk_arena_free(m->arena);
+    vk_free(m);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Brings the status of each pod to the API server: what it should say, per UID, is compared with
+ * what the API server has, and the difference is patched. One patch at a time per pod, the latest
+ * wins; at most 64 at a time in all. An unchanged pod is never written, and nothing takes a pod out
+ * of a terminal phase. Source: k8s v1.37.2 pkg/kubelet/status/status_manager.go.
+ */
+#pragma once
+
+#include "kubelet/api/pod.h"
+#include "kubelet/client/rest.h"
+
+struct status_manager;
+
+struct status_manager_config {
+    struct rest_client *client;
+    struct json_strs node_ips; /* copied */
+    /*
+     * The API server has the status that was set last, or the pod is gone there. Never from inside
+     * status_manager_set.
+     */
+    void (*written)(void *user, const char *uid);
+    void *user;
+};
+struct status_manager *status_manager_new(struct vk_loop *loop,
+                                          const struct status_manager_config *config);
+/* Cancels what is under way; the statuses stay readable. */
+void status_manager_stop(struct status_manager *m);
+/* NULL is fine. */
+void status_manager_free(struct status_manager *m);
+
+/*
+ * The platform's word on a pod (or a stand-in of status_generate.h), borrowed for the call. The
+ * kubelet's part is added, the rest written when it differs from what the API server has.
+ */
+void status_manager_set(struct status_manager *m, const struct pod *pod,
+                        const struct pod_status *platform);
+/* The API server's object changed: it is compared again, so that a status that others overwrote is
+ * repaired. No-op for a pod that was never set. */
+void status_manager_observe(struct status_manager *m, const struct pod *pod);
+/* What was set last, or NULL. Borrowed until the next set or forget. */
+const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
+/* Nothing is left to write, or the pod is gone at the API server. True for an unknown pod. */
+bool status_manager_is_written(const struct status_manager *m, const char *uid);
+void status_manager_forget(struct status_manager *m, const char *uid);
