@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/aci_provider.h"
+
+#include <assert.h>
+
+#include "aci/auth/client_secret.h"
+#include "aci/auth/managed_identity.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "provider/container_logs.h"
+#include "provider/group_writer.h"
+#include "provider/orphans.h"
+
+#define DEFAULT_ARM_ENDPOINT "https://management.azure.com"
+#define DEFAULT_AUTHORITY_HOST "https://login.microsoftonline.com"
+#define DEFAULT_IMDS "http://169.254.169.254"
+#define DEFAULT_SCOPE "https://management.azure.com/.default"
+#define DEFAULT_API_VERSION "2025-09-01"
+#define DEFAULT_CLUSTER_DOMAIN "cluster.local"
+#define DEFAULT_CPU_MILLI (10000ll * 1000)
+#define DEFAULT_MEMORY_BYTES (4ll << 40)
+#define DEFAULT_PODS 5000
+#define DEFAULT_READS_PER_SECOND 20
+#define DEFAULT_READ_BURST 200
+/* A ping costs a read only when ARM has been silent for this long. */
+#define PING_FRESH_MS 15000
+/* No pod's group: names of groups end in a hash. */
+#define PING_GROUP "aci-kubelet-ping"
+
+struct ping {
+    struct vk_list link;
+    struct aci_provider *provider;
+    provider_done_fn done;
+    void *user;
+    struct groups_call *call;
+    struct vk_timer deliver;
+    struct vk_err result;
+};
+
+struct aci_provider {
+    struct vk_loop *loop;
+    struct token_source *tokens;
+    struct arm_client *arm;
+    struct container_groups *groups;
+    struct tracker *tracker;
+    struct group_writer *writer;
+    struct orphans *orphans;
+    struct container_logs *logs;
+    struct vk_list pings;
+    struct provider_env env; /* members are owned */
+    struct node_capacity capacity;
+};
+
+static const char *or_default(const char *text, const char *fallback)
+{
+    return vk_str_empty(text) ? fallback : text;
+}
+
+static char *copy_or_null(const char *text)
+{
+    return vk_str_empty(text) ? NULL : vk_strdup(text);
+}
+
+static void aci_start(void *self, const struct provider_start *start)
+{
+    struct aci_provider *p = self;
+    assert(!p->env.cluster_id);
+    p->env.cluster_id = vk_strdup(start->cluster_id);
+    p->env.node_name = vk_strdup(start->node_name);
+    tracker_start(p->tracker, start);
+}
+
+static void aci_create_pod(void *self, const struct resolved_pod *pod, provider_done_fn done,
+                           void *user)
+{
+    struct aci_provider *p = self;
+    group_writer_create(p->writer, pod, done, user);
+}
+
+static void aci_delete_pod(void *self, const struct pod_identity *id, provider_done_fn done,
+                           void *user)
+{
+    struct aci_provider *p = self;
+    group_writer_delete(p->writer, id, done, user);
+}
+
+static struct log_stream *aci_get_container_logs(void *self, const struct pod_identity *id,
+                                                 const char *container,
+                                                 const struct container_log_options *options,
+                                                 const struct log_sink *sink, provider_done_fn done,
+                                                 void *user)
+{
+    struct aci_provider *p = self;
+    return container_logs_start(p->logs, id, container, options, sink, done, user);
+}
+
+static void aci_log_stream_resume(void *self, struct log_stream *s)
+{
+    (void)self;
+    log_stream_resume(s);
+}
+
+static void aci_log_stream_cancel(void *self, struct log_stream *s)
+{
+    (void)self;
+    log_stream_cancel(s);
+}
+
+static void aci_get_capacity(void *self, struct node_capacity *ret)
+{
+    const struct aci_provider *p = self;
+    *ret = p->capacity;
+}
+
+static bool aci_is_synced(void *self)
+{
+    const struct aci_provider *p = self;
+    return tracker_is_synced(p->tracker);
+}
+
+static void ping_free(struct ping *ping)
+{
+    vk_list_remove(&ping->link);
+    groups_call_cancel(ping->call);
+    vk_timer_disarm(&ping->deliver);
+    vk_free(ping);
+}
+
+static void ping_deliver(void *user)
+{
+    struct ping *ping = user;
+    const provider_done_fn done = ping->done;
+    void *done_user = ping->user;
+    const struct vk_err result = ping->result;
+    ping_free(ping);
+    done(done_user, result.code == VK_OK ? NULL : &result);
+}
+
+static void on_ping(void *user, const struct container_group *group, const struct vk_err *err)
+{
+    (void)group;
+    struct ping *ping = user;
+    ping->call = NULL;
+    /* "No such group" is the answer of a platform that works; a missing resource group is not. */
+    const bool is_up =
+        !err || vk_streq(err->reason, "ResourceNotFound") ||
+        (err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
+         !vk_streq(err->reason, "SubscriptionNotFound"));
+    if (!is_up)
+        ping->result = *err;
+    ping_deliver(ping);
+}
+
+static void aci_ping(void *self, provider_done_fn done, void *user)
+{
+    struct aci_provider *p = self;
+    struct ping *ping = vk_calloc(1, sizeof(*ping));
+    ping->provider = p;
+    ping->done = done;
+    ping->user = user;
+    vk_list_init(&ping->link);
+    vk_list_add_tail(&p->pings, &ping->link);
+    vk_timer_init(&ping->deliver, p->loop, "ping", ping_deliver, ping);
+    const int64_t heard = arm_client_last_answer_mono_ms(p->arm);
+    const struct vk_err *list_err = tracker_list_error(p->tracker);
+    if (list_err) {
+        ping->result = *list_err;
+        vk_timer_arm(&ping->deliver, 0);
+    } else if (heard != 0 && vk_mono_ms() - heard < PING_FRESH_MS) {
+        vk_timer_arm(&ping->deliver, 0);
+    } else {
+        ping->call = container_groups_get(p->groups, PING_GROUP, on_ping, ping);
+    }
+}
+
+static void aci_forget_pod(void *self, const struct pod_identity *id)
+{
+    struct aci_provider *p = self;
+    struct tracked_pod *pod = tracker_find(p->tracker, id->uid);
+    if (pod)
+        tracker_forget(p->tracker, pod);
+}
+
+static void aci_stop(void *self)
+{
+    struct aci_provider *p = self;
+    tracker_stop(p->tracker);
+    group_writer_stop(p->writer);
+    orphans_stop(p->orphans);
+    VK_LIST_FOREACH(it, &p->pings)
+    {
+        ping_free(VK_LIST_ENTRY(it, struct ping, link));
+    }
+}
+
+static const struct provider_ops aci_ops = {
+    .name = "azure",
+    .start = aci_start,
+    .create_pod = aci_create_pod,
+    .delete_pod = aci_delete_pod,
+    .get_container_logs = aci_get_container_logs,
+    .log_stream_resume = aci_log_stream_resume,
+    .log_stream_cancel = aci_log_stream_cancel,
+    .get_capacity = aci_get_capacity,
+    .is_synced = aci_is_synced,
+    .ping = aci_ping,
+    .forget_pod = aci_forget_pod,
+    .stop = aci_stop,
+};
+
+static int check_config(const struct aci_provider_config *c, struct vk_err *err)
+{
+    const struct {
+        const char *value, *what, *way_out;
+    } required[] = {
+        {c->subscription, "subscription", "set --subscription or AZURE_SUBSCRIPTION_ID"},
+        {c->resource_group, "resource group", "set --resource-group or ACI_RESOURCE_GROUP"},
+        {c->location, "location", "set --location or ACI_REGION, for example westeurope"},
+    };
+    for (size_t i = 0; i < VK_COUNT(required); i++) {
+        if (vk_str_empty(required[i].value))
+            return vk_err_set(err, VK_INVALID, "no Azure %s: %s", required[i].what,
+                              required[i].way_out);
+    }
+    if (vk_secret_is_empty(&c->client_secret))
+        return 0;
+    if (vk_str_empty(c->tenant_id) || vk_str_empty(c->client_id))
+        return vk_err_set(
+            err, VK_INVALID,
+            "AZURE_CLIENT_SECRET needs AZURE_TENANT_ID and AZURE_CLIENT_ID beside it; "
+            "unset it to use a managed identity");
+    return 0;
+}
+
+static struct token_fetcher make_fetcher(struct vk_loop *loop, struct http_client *http,
+                                         const struct aci_provider_config *c,
+                                         const char *user_agent)
+{
+    if (!vk_secret_is_empty(&c->client_secret)) {
+        const struct client_secret_config config = {
+            .authority_host = or_default(c->authority_host, DEFAULT_AUTHORITY_HOST),
+            .ca_file = c->azure_ca_file,
+            .tenant_id = c->tenant_id,
+            .client_id = c->client_id,
+            .secret = &c->client_secret,
+            .user_agent = user_agent,
+        };
+        return client_secret_fetcher(http, &config);
+    }
+    const struct managed_identity_config config = {
+        .imds_endpoint = or_default(c->imds_endpoint, DEFAULT_IMDS),
+        .identity_endpoint = c->identity_endpoint,
+        .identity_header = &c->identity_header,
+        .client_id = or_default(c->managed_identity_client_id, c->client_id),
+        .user_agent = user_agent,
+    };
+    return managed_identity_fetcher(loop, http, &config);
+}
+
+static void on_listed(void *user)
+{
+    struct aci_provider *p = user;
+    orphans_on_listed(p->orphans);
+}
+
+static void build_rooms(struct aci_provider *p, const struct aci_provider_config *c)
+{
+    const struct tracker_config tracking = {
+        .groups = p->groups,
+        .reads_per_second =
+            c->reads_per_second > 0 ? c->reads_per_second : DEFAULT_READS_PER_SECOND,
+        .read_burst = c->read_burst > 0 ? c->read_burst : DEFAULT_READ_BURST,
+        .on_listed = on_listed,
+        .user = p,
+    };
+    p->tracker = tracker_new(p->loop, &tracking);
+    p->writer = group_writer_new(p->loop, p->groups, p->tracker, &p->env);
+    p->orphans = orphans_new(p->loop, p->groups, p->tracker);
+    p->logs = container_logs_new(p->loop, p->groups, p->tracker);
+}
+
+int aci_provider_new(struct vk_loop *loop, struct http_client *http,
+                     const struct aci_provider_config *config, struct aci_provider **ret,
+                     struct vk_err *err)
+{
+    if (check_config(config, err) < 0)
+        return -(int)err->code;
+    struct aci_provider *p = vk_calloc(1, sizeof(*p));
+    p->loop = loop;
+    vk_list_init(&p->pings);
+    p->env = (struct provider_env){
+        .location = vk_strdup(config->location),
+        .subnet_id = copy_or_null(config->subnet_id),
+        .private_ip = config->private_ip,
+        .cluster_dns = copy_or_null(config->cluster_dns),
+        .cluster_domain = vk_strdup(or_default(config->cluster_domain, DEFAULT_CLUSTER_DOMAIN)),
+    };
+    p->capacity = (struct node_capacity){
+        .cpu_milli = config->cpu_milli > 0 ? config->cpu_milli : DEFAULT_CPU_MILLI,
+        .memory_bytes = config->memory_bytes > 0 ? config->memory_bytes : DEFAULT_MEMORY_BYTES,
+        .pods = config->pods > 0 ? config->pods : DEFAULT_PODS,
+        .os = "Linux",
+        .arch = "amd64",
+    };
+    char *agent VK_AUTOFREE = vk_asprintf("aci-kubelet/%s%s%s", VK_VERSION,
+                                          vk_str_empty(config->user_agent_extra) ? "" : " ",
+                                          or_default(config->user_agent_extra, ""));
+    p->tokens = token_source_new(loop, make_fetcher(loop, http, config, agent),
+                                 or_default(config->token_scope, DEFAULT_SCOPE));
+    const struct arm_client_config arm = {
+        .endpoint = or_default(config->arm_endpoint, DEFAULT_ARM_ENDPOINT),
+        .ca_file = config->azure_ca_file,
+        .api_version = or_default(config->api_version, DEFAULT_API_VERSION),
+        .user_agent = agent,
+    };
+    p->arm = arm_client_new(loop, http, p->tokens, &arm);
+    p->groups = container_groups_new(loop, p->arm, config->subscription, config->resource_group);
+    build_rooms(p, config);
+    *ret = p;
+    return 0;
+}
+
+struct provider aci_provider_interface(struct aci_provider *p)
+{
+    return (struct provider){.ops = &aci_ops, .p = p};
+}
+
+static void free_text(const char *text)
+{
+    vk_free((void *)(uintptr_t)text);
+}
+
+void aci_provider_free(struct aci_provider *p)
+{
+    if (!p)
+        return;
+    aci_stop(p);
+    container_logs_free(p->logs);
+    orphans_free(p->orphans);
+    group_writer_free(p->writer);
+    tracker_free(p->tracker);
+    container_groups_free(p->groups);
+    arm_client_free(p->arm);
+    token_source_free(p->tokens);
+    free_text(p->env.location);
+    free_text(p->env.cluster_id);
+    free_text(p->env.node_name);
+    free_text(p->env.subnet_id);
+    free_text(p->env.cluster_dns);
+    free_text(p->env.cluster_domain);
+    vk_free(p);
+}

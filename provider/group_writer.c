@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/group_writer.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "provider/pod_to_group.h"
+
+struct group_writer {
+    struct vk_loop *loop;
+    struct container_groups *groups;
+    struct tracker *tracker;
+    const struct provider_env *env;
+    struct vk_list ops;
+    bool stopped;
+};
+
+enum write_kind { WRITE_CREATE, WRITE_DELETE };
+
+/* One create_pod or delete_pod under way. Hangs on its pod unless it never got that far. */
+struct write_op {
+    struct vk_list link;
+    struct group_writer *writer;
+    enum write_kind kind;
+    struct tracked_pod *pod; /* NULL: only `result` is to be delivered */
+    provider_done_fn done;
+    void *user;
+    struct groups_call *call;
+    struct vk_timer deliver;
+    struct vk_err result;
+    struct vk_buf body; /* of the PUT: holds secrets */
+    char *ignored;      /* message of the PodFieldsIgnored Event, or NULL */
+    struct vk_err put_err;
+    struct write_op *next; /* a DELETE that waits for this CREATE */
+};
+
+static void start_delete(struct write_op *op);
+static void put(struct write_op *op);
+
+static void op_free(struct write_op *op)
+{
+    if (!op)
+        return;
+    op_free(op->next);
+    vk_list_remove(&op->link);
+    groups_call_cancel(op->call);
+    vk_timer_disarm(&op->deliver);
+    vk_buf_release_secret(&op->body);
+    vk_free(op->ignored);
+    if (op->pod && op->pod->write == op)
+        op->pod->write = NULL;
+    vk_free(op);
+}
+
+static void on_deliver(void *user)
+{
+    struct write_op *op = user;
+    struct group_writer *w = op->writer;
+    struct tracked_pod *pod = op->pod;
+    struct write_op *next = vk_take(op->next);
+    const provider_done_fn done = op->done;
+    void *done_user = op->user;
+    const struct vk_err result = op->result;
+    op_free(op);
+    if (next) {
+        pod->write = next;
+        start_delete(next);
+    } else if (pod) {
+        tracker_release(w->tracker, pod);
+    }
+    if (!w->stopped)
+        done(done_user, result.code == VK_OK ? NULL : &result);
+}
+
+/* Completes on the next turn, since nothing may complete inside the call that began it. */
+static void finish(struct write_op *op, const struct vk_err *err)
+{
+    op->call = NULL;
+    op->result = err ? *err : (struct vk_err){0};
+    vk_timer_arm(&op->deliver, 0);
+}
+
+static struct write_op *op_new(struct group_writer *w, enum write_kind kind, provider_done_fn done,
+                               void *user)
+{
+    struct write_op *op = vk_calloc(1, sizeof(*op));
+    op->writer = w;
+    op->kind = kind;
+    op->done = done;
+    op->user = user;
+    vk_buf_init(&op->body, POD_TO_GROUP_MAX_BYTES);
+    vk_timer_init(&op->deliver, w->loop, "group-write", on_deliver, op);
+    vk_list_init(&op->link);
+    vk_list_add_tail(&w->ops, &op->link);
+    return op;
+}
+
+static void adopt(struct write_op *op)
+{
+    log_v(1, "Adopted a container group", LS("group", op->pod->group), LS("podUID", op->pod->uid));
+    tracker_group_exists(op->writer->tracker, op->pod);
+    finish(op, NULL);
+}
+
+/*
+ * A group of our name is there. It is adopted when it is this pod's; else somebody took the name,
+ * which a hash of the UID rules out for any pod.
+ */
+static void take_existing(struct write_op *op, const struct container_group *group)
+{
+    if (!tracker_is_ours(op->writer->tracker, op->pod, group)) {
+        struct vk_err err;
+        (void)vk_err_set(&err, VK_INVALID,
+                         "container group %s exists and is not this pod's (its tags differ); "
+                         "remove it",
+                         op->pod->group);
+        (void)vk_err_reason(&err, "ContainerGroupNameTaken");
+        finish(op, &err);
+    } else if (vk_strieq(group->provisioning_state, "Deleting")) {
+        struct vk_err err;
+        (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being deleted", op->pod->group);
+        finish(op, &err);
+    } else {
+        adopt(op);
+    }
+}
+
+/* The peer may have acted on the request. */
+static bool is_outcome_unknown(const struct vk_err *err)
+{
+    if (err->code == VK_TIMEOUT || err->http_status >= 500 || err->http_status == 408)
+        return true;
+    return err->http_status == 0 && err->sys_errno != ECONNREFUSED &&
+           (err->code == VK_UNAVAILABLE || err->code == VK_TOO_LARGE || err->code == VK_PROTOCOL ||
+            err->code == VK_CANCELLED);
+}
+
+static void on_looked_after_put(void *user, const struct container_group *group,
+                                const struct vk_err *err)
+{
+    (void)err;
+    struct write_op *op = user;
+    op->call = NULL;
+    if (group)
+        take_existing(op, group);
+    else
+        finish(op, &op->put_err);
+}
+
+static void put_failed(struct write_op *op, const struct vk_err *err)
+{
+    op->put_err = *err;
+    /* What is missing here is the resource group or the subscription: waiting can heal that. */
+    if (err->code == VK_NOT_FOUND)
+        op->put_err.code = VK_UNAVAILABLE;
+    if (!is_outcome_unknown(err) && err->code != VK_CONFLICT) {
+        op->pod->refused = true;
+        finish(op, &op->put_err);
+        return;
+    }
+    op->pod->uncertain = true;
+    op->call = container_groups_get(op->writer->groups, op->pod->group, on_looked_after_put, op);
+}
+
+static void on_put(void *user, const struct container_group *group, const struct vk_err *err)
+{
+    (void)group;
+    struct write_op *op = user;
+    op->call = NULL;
+    vk_buf_release_secret(&op->body);
+    if (err) {
+        put_failed(op, err);
+        return;
+    }
+    log_v(1, "Created container group", LS("group", op->pod->group), LS("podUID", op->pod->uid));
+    struct tracker *t = op->writer->tracker;
+    const struct provider_upcalls *upcalls = tracker_upcalls(t);
+    tracker_group_exists(t, op->pod);
+    if (op->ignored && upcalls) {
+        const struct pod_identity id = tracked_pod_identity(op->pod);
+        upcalls->event(upcalls->k, &id, "Warning", IGNORED_FIELDS_REASON, op->ignored, 0, 0, 0);
+    }
+    finish(op, NULL);
+}
+
+static void put(struct write_op *op)
+{
+    op->call =
+        container_groups_put(op->writer->groups, op->pod->group, vk_buf_str(&op->body), on_put, op);
+}
+
+static void on_looked_before_put(void *user, const struct container_group *group,
+                                 const struct vk_err *err)
+{
+    struct write_op *op = user;
+    op->call = NULL;
+    if (group) {
+        take_existing(op, group);
+    } else if (err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
+               !vk_streq(err->reason, "SubscriptionNotFound")) {
+        op->pod->uncertain = false;
+        put(op);
+    } else {
+        struct vk_err failure = *err;
+        if (failure.code == VK_NOT_FOUND)
+            failure.code = VK_UNAVAILABLE;
+        finish(op, &failure);
+    }
+}
+
+static int translate(struct write_op *op, const struct resolved_pod *pod, struct vk_err *err)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct ignored_fields ignored;
+    if (pod_to_group(pod, op->writer->env, arena, &op->body, &ignored, err) < 0)
+        return -(int)err->code;
+    const char *message = ignored_fields_message(&ignored, arena);
+    op->ignored = message ? vk_strdup(message) : NULL;
+    return 0;
+}
+
+static void refuse(struct group_writer *w, provider_done_fn done, void *user,
+                   const struct vk_err *err)
+{
+    finish(op_new(w, WRITE_CREATE, done, user), err);
+}
+
+void group_writer_create(struct group_writer *w, const struct resolved_pod *resolved,
+                         provider_done_fn done, void *user)
+{
+    const struct object_meta *meta = &resolved->pod->meta;
+    const struct pod_identity id = {
+        .namespace_ = meta->namespace_, .name = meta->name, .uid = meta->uid};
+    struct vk_err err;
+    if (!tracker_is_synced(w->tracker)) {
+        (void)vk_err_set(&err, VK_UNAVAILABLE, "the container groups were not listed yet");
+        refuse(w, done, user, &err);
+        return;
+    }
+    struct tracked_pod *pod = tracker_get(w->tracker, &id);
+    if (pod->write) {
+        (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
+        refuse(w, done, user, &err);
+        return;
+    }
+    struct write_op *op = op_new(w, WRITE_CREATE, done, user);
+    op->pod = pod;
+    pod->write = op;
+    if (pod->exists && !pod->refused) {
+        /* The LIST named it with this pod's uid. */
+        pod->wanted = true;
+        adopt(op);
+        return;
+    }
+    if (translate(op, resolved, &err) < 0) {
+        finish(op, &err);
+        return;
+    }
+    pod->wanted = true;
+    if (!pod->refused && (resolved->may_exist || pod->uncertain))
+        op->call = container_groups_get(w->groups, pod->group, on_looked_before_put, op);
+    else
+        put(op);
+}
+
+static void on_deleted(void *user, const struct vk_err *err)
+{
+    struct write_op *op = user;
+    op->call = NULL;
+    if (!err)
+        tracker_group_deleted(op->writer->tracker, op->pod);
+    finish(op, err);
+}
+
+static void start_delete(struct write_op *op)
+{
+    op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
+}
+
+void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
+                         provider_done_fn done, void *user)
+{
+    struct tracked_pod *pod = tracker_get(w->tracker, id);
+    struct write_op *running = pod->write;
+    if (running && (running->kind == WRITE_DELETE || running->next)) {
+        struct vk_err err;
+        (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being deleted", pod->group);
+        refuse(w, done, user, &err);
+        return;
+    }
+    struct write_op *op = op_new(w, WRITE_DELETE, done, user);
+    op->pod = pod;
+    if (running) {
+        running->next = op;
+        return;
+    }
+    pod->write = op;
+    start_delete(op);
+}
+
+struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
+                                      struct tracker *tracker, const struct provider_env *env)
+{
+    struct group_writer *w = vk_calloc(1, sizeof(*w));
+    w->loop = loop;
+    w->groups = groups;
+    w->tracker = tracker;
+    w->env = env;
+    vk_list_init(&w->ops);
+    return w;
+}
+
+void group_writer_stop(struct group_writer *w)
+{
+    w->stopped = true;
+}
+
+void group_writer_free(struct group_writer *w)
+{
+    if (!w)
+        return;
+    /* A waiting DELETE is freed with the CREATE it waits for. */
+    while (!vk_list_is_empty(&w->ops)) {
+        struct write_op *op = VK_LIST_ENTRY(w->ops.next, struct write_op, link);
+        struct write_op *owner = op->pod ? op->pod->write : NULL;
+        op_free(owner && owner->next == op ? owner : op);
+    }
+    vk_free(w);
+}

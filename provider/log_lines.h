@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cuts what is new and wanted out of a container's log. ACI answers the whole text (or its tail)
+ * each time, without offsets; asked with timestamps, each line starts with an RFC 3339 time and a
+ * blank, which serve as positions. Pure.
+ */
+#pragma once
+
+#include "base/buf.h"
+#include "kubelet/provider.h"
+
+/* What was given out so far; zeroed at the start. */
+struct log_cursor {
+    bool has_position;
+    int64_t last_ns;     /* time of the last line taken */
+    size_t seen_at_last; /* how many lines of that time were taken */
+};
+
+/*
+ * Appends to out the lines after the cursor that are not older than since_wall_ns, with or without
+ * their times, and moves the cursor. A last line without newline waits for the next call unless
+ * is_final. A line without a time belongs to the one before.
+ */
+void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns, bool is_final,
+                   struct log_cursor *cursor, struct vk_buf *out);
+
+/*
+ * True when the text starts after the cursor, so that lines between may be missing from a tail;
+ * also when it shows no time at all.
+ */
+bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor);

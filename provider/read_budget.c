@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/read_budget.h"
+
+#define MAX_PAUSE_MS (10 * 60 * 1000)
+
+void read_budget_init(struct read_budget *b, int64_t rate_per_s, int64_t burst, int64_t now_ms)
+{
+    *b = (struct read_budget){
+        .rate_per_s = rate_per_s, .burst = burst, .milli_ = burst * 1000, .at_ms_ = now_ms};
+}
+
+static void refill(struct read_budget *b, int64_t now_ms)
+{
+    const int64_t passed = now_ms - b->at_ms_;
+    if (passed <= 0)
+        return;
+    b->at_ms_ = now_ms;
+    const int64_t full = b->burst * 1000;
+    /* A long sleep fills the bucket; it must not overflow the product. */
+    b->milli_ = passed > full ? full : b->milli_ + passed * b->rate_per_s;
+    if (b->milli_ > full)
+        b->milli_ = full;
+}
+
+bool read_budget_take(struct read_budget *b, int64_t now_ms, int64_t reserve)
+{
+    refill(b, now_ms);
+    if (now_ms < b->paused_until_ms_ || b->milli_ < (reserve + 1) * 1000)
+        return false;
+    b->milli_ -= 1000;
+    return true;
+}
+
+void read_budget_pause(struct read_budget *b, int64_t now_ms, int64_t wait_ms)
+{
+    if (wait_ms < 1000)
+        wait_ms = 1000;
+    if (wait_ms > MAX_PAUSE_MS)
+        wait_ms = MAX_PAUSE_MS;
+    if (now_ms + wait_ms > b->paused_until_ms_)
+        b->paused_until_ms_ = now_ms + wait_ms;
+    b->milli_ = 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/tracked_pod.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "base/crypto.h"
+
+/* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
+ * deterministic names still keep repeats from becoming new Events. */
+#define MAX_EVENTS 128
+#define EVENT_KEY_MAX (64 * 1024)
+
+struct tracked_pod *tracked_pod_new(const struct pod_identity *id)
+{
+    struct tracked_pod *pod = vk_calloc(1, sizeof(*pod));
+    vk_list_init(&pod->link);
+    pod->namespace_ = vk_strdup(id->namespace_);
+    pod->name = vk_strdup(id->name);
+    pod->uid = vk_strdup(id->uid);
+    group_name(id->namespace_, id->name, id->uid, pod->group);
+    return pod;
+}
+
+void tracked_pod_free(struct tracked_pod *pod)
+{
+    if (!pod)
+        return;
+    assert(!pod->write);
+    vk_list_remove(&pod->link);
+    groups_call_cancel(pod->read);
+    vk_arena_free(pod->status_arena);
+    vk_free(pod->events);
+    vk_free(pod->namespace_);
+    vk_free(pod->name);
+    vk_free(pod->uid);
+    vk_free(pod);
+}
+
+struct pod_identity tracked_pod_identity(const struct tracked_pod *pod)
+{
+    return (struct pod_identity){.namespace_ = pod->namespace_, .name = pod->name, .uid = pod->uid};
+}
+
+bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status)
+{
+    if (pod->was_reported && pod_status_equal(&pod->status, status))
+        return false;
+    struct vk_arena *arena = vk_arena_new();
+    pod_status_copy(&pod->status, status, arena);
+    vk_arena_free(pod->status_arena);
+    pod->status_arena = arena;
+    pod->was_reported = true;
+    return true;
+}
+
+static uint64_t hash_event(const struct group_event *event, const char *where)
+{
+    struct vk_buf key;
+    vk_buf_init(&key, EVENT_KEY_MAX);
+    vk_buf_printf(&key, "%lld\n%s\n%s\n%.8192s", (long long)event->first_ns, where,
+                  event->name ? event->name : "", event->message ? event->message : "");
+    uint8_t digest[32];
+    crypto_sha256(vk_buf_peek(&key), vk_buf_len(&key), digest);
+    vk_buf_release(&key);
+    uint64_t hash;
+    memcpy(&hash, digest, sizeof(hash));
+    return hash;
+}
+
+bool tracked_pod_note_event(struct tracked_pod *pod, const struct group_event *event,
+                            const char *where)
+{
+    const uint64_t hash = hash_event(event, where);
+    for (size_t i = 0; i < pod->event_count; i++) {
+        if (pod->events[i].hash == hash) {
+            const bool grew = event->count > pod->events[i].count;
+            if (grew)
+                pod->events[i].count = event->count;
+            return grew;
+        }
+    }
+    if (pod->event_count >= MAX_EVENTS) {
+        const size_t kept = MAX_EVENTS / 2;
+        memmove(pod->events, pod->events + (pod->event_count - kept), kept * sizeof(*pod->events));
+        pod->event_count = kept;
+    }
+    pod->events = vk_grow(pod->events, &pod->event_cap, pod->event_count + 1, sizeof(*pod->events));
+    pod->events[pod->event_count++] = (struct tracked_event){.hash = hash, .count = event->count};
+    return true;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the provider knows of one pod and its group. Owned by the tracker, keyed by UID; everything
+ * in it can be rebuilt from ARM and the kubelet.
+ */
+#pragma once
+
+#include "aci/container_groups.h"
+#include "base/list.h"
+#include "kubelet/provider.h"
+#include "provider/group_identity.h"
+
+struct tracked_event {
+    uint64_t hash; /* of name, message, first time and container */
+    int64_t count;
+};
+
+struct tracker;
+
+struct tracked_pod {
+    struct vk_list link;
+    struct tracker *tracker; /* borrowed */
+    char *namespace_, *name, *uid;
+    char group[GROUP_NAME_MAX + 1];
+
+    bool wanted;    /* the kubelet asked for it: its status is reported */
+    bool exists;    /* the group is known to exist */
+    bool refused;   /* the last PUT was refused for good: what stands there never ran */
+    bool uncertain; /* the outcome of a PUT is unknown: look before the next one */
+    bool forgotten; /* goes as soon as no write and no upcall is under way */
+    unsigned pins;  /* upcalls under way */
+    int64_t exists_since_mono_ms;
+    struct write_op *write; /* PUT or DELETE under way, see group_writer.h */
+
+    /* Tracking. */
+    char provisioning[24]; /* as the last LIST or GET said */
+    uint64_t listed_in;    /* number of the last LIST that named the group */
+    bool suspect;          /* something changed: read soon */
+    bool in_transition;    /* not all settled: read often */
+    bool finished;         /* all containers ended for good: LIST is enough */
+    int64_t read_due_mono_ms, read_interval_ms, last_read_mono_ms;
+    int64_t transition_since_mono_ms;
+    struct groups_call *read;
+    unsigned missing; /* GETs in a row that said 404 */
+
+    /* What was last reported. */
+    bool was_reported;
+    struct vk_arena *status_arena;
+    struct pod_status status;
+    struct tracked_event *events;
+    size_t event_count, event_cap;
+
+    /* Orphan sweep. */
+    bool being_checked;
+    uint64_t confirmed_in; /* number of the last sweep that found the pod gone */
+};
+
+struct tracked_pod *tracked_pod_new(const struct pod_identity *id);
+/* Cancels its read. No write may be under way. */
+void tracked_pod_free(struct tracked_pod *pod);
+/* Borrowed from the pod. */
+struct pod_identity tracked_pod_identity(const struct tracked_pod *pod);
+
+/* True, and remembered, when this status differs from the last one. */
+bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status);
+/* True when the event is new or was counted further since; remembers it. `where`: the container's
+ * name, or "". */
+bool tracked_pod_note_event(struct tracked_pod *pod, const struct group_event *event,
+                            const char *where);

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/tracker.h"
+
+#include <assert.h>
+
+#include "base/alloc.h"
+#include "base/backoff.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "provider/group_to_status.h"
+#include "provider/read_budget.h"
+
+#define TICK_BUSY_MS 50
+#define TICK_IDLE_MS 500
+#define LIST_BUSY_MS 1000
+#define LIST_IDLE_MS 20000
+#define READ_FIRST_MS 250
+#define READ_TRANSITION_MAX_MS 2000
+/* A pod that waits for its image or for capacity this long is read more seldom. */
+#define LONG_TRANSITION_MS 120000
+#define READ_LONG_TRANSITION_MS 15000
+#define READ_STEADY_MIN_MS 2000
+#define READ_RETRY_MS 2000
+#define MAX_READS_IN_FLIGHT 48
+/* ARM may answer 404 for a moment after it accepted a group. */
+#define SETTLE_MS 10000
+#define MISSING_GETS 2
+
+struct tracker {
+    struct vk_loop *loop;
+    struct tracker_config config;
+    const struct provider_upcalls *upcalls;
+    char *cluster_id, *node_name;
+    struct vk_map *by_uid;
+    struct vk_list pods;
+    struct vk_timer tick;
+    struct read_budget budget;
+    size_t reads_in_flight, transition_count, steady_count;
+
+    struct groups_call *list;
+    uint64_t list_number;
+    int64_t list_started_mono_ms, list_due_mono_ms;
+    size_t listing_count, listed_count;
+    struct backoff list_backoff;
+    struct vk_err list_err;
+    bool synced;
+};
+
+static void on_tick(void *user);
+
+struct tracker *tracker_new(struct vk_loop *loop, const struct tracker_config *config)
+{
+    struct tracker *t = vk_calloc(1, sizeof(*t));
+    t->loop = loop;
+    t->config = *config;
+    t->by_uid = vk_map_new();
+    vk_list_init(&t->pods);
+    t->list_backoff = (struct backoff){.initial_ms = 1000, .max_ms = 30000};
+    vk_timer_init(&t->tick, loop, "tracker", on_tick, t);
+    read_budget_init(&t->budget, config->reads_per_second, config->read_burst, vk_mono_ms());
+    return t;
+}
+
+static void remove_pod(struct tracker *t, struct tracked_pod *pod)
+{
+    if (pod->read)
+        t->reads_in_flight--;
+    (void)vk_map_remove(t->by_uid, pod->uid);
+    tracked_pod_free(pod);
+}
+
+void tracker_start(struct tracker *t, const struct provider_start *start)
+{
+    assert(!t->upcalls);
+    t->upcalls = start->upcalls;
+    t->cluster_id = vk_strdup(start->cluster_id);
+    t->node_name = vk_strdup(start->node_name);
+    vk_timer_arm(&t->tick, 0);
+}
+
+void tracker_stop(struct tracker *t)
+{
+    t->upcalls = NULL;
+    vk_timer_disarm(&t->tick);
+    groups_call_cancel(t->list);
+    t->list = NULL;
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
+        groups_call_cancel(pod->read);
+        pod->read = NULL;
+    }
+    t->reads_in_flight = 0;
+}
+
+void tracker_free(struct tracker *t)
+{
+    if (!t)
+        return;
+    tracker_stop(t);
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        remove_pod(t, VK_LIST_ENTRY(it, struct tracked_pod, link));
+    }
+    vk_map_free(t->by_uid, NULL);
+    vk_free(t->cluster_id);
+    vk_free(t->node_name);
+    vk_free(t);
+}
+
+bool tracker_is_synced(const struct tracker *t)
+{
+    return t->synced;
+}
+
+const struct vk_err *tracker_list_error(const struct tracker *t)
+{
+    return t->list_err.code == VK_OK ? NULL : &t->list_err;
+}
+
+size_t tracker_listed_count(const struct tracker *t)
+{
+    return t->listed_count;
+}
+
+const char *tracker_cluster_id(const struct tracker *t)
+{
+    return t->cluster_id;
+}
+
+const char *tracker_node_name(const struct tracker *t)
+{
+    return t->node_name;
+}
+
+const struct provider_upcalls *tracker_upcalls(const struct tracker *t)
+{
+    return t->upcalls;
+}
+
+struct tracked_pod *tracker_find(const struct tracker *t, const char *uid)
+{
+    return vk_map_get(t->by_uid, uid);
+}
+
+struct tracked_pod *tracker_get(struct tracker *t, const struct pod_identity *id)
+{
+    struct tracked_pod *pod = vk_map_get(t->by_uid, id->uid);
+    if (pod)
+        return pod;
+    pod = tracked_pod_new(id);
+    pod->tracker = t;
+    (void)vk_map_put(t->by_uid, pod->uid, pod);
+    vk_list_add_tail(&t->pods, &pod->link);
+    return pod;
+}
+
+void tracker_foreach(struct tracker *t, void (*fn)(void *user, struct tracked_pod *pod), void *user)
+{
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        fn(user, VK_LIST_ENTRY(it, struct tracked_pod, link));
+    }
+}
+
+static void wake(struct tracker *t)
+{
+    if (t->upcalls)
+        vk_timer_arm(&t->tick, 0);
+}
+
+static void enter_transition(struct tracked_pod *pod)
+{
+    if (!pod->in_transition)
+        pod->transition_since_mono_ms = vk_mono_ms();
+    pod->in_transition = true;
+    pod->read_interval_ms = READ_FIRST_MS;
+}
+
+void tracker_group_exists(struct tracker *t, struct tracked_pod *pod)
+{
+    pod->exists = true;
+    pod->uncertain = false;
+    pod->refused = false;
+    pod->finished = false;
+    pod->missing = 0;
+    pod->provisioning[0] = '\0';
+    pod->exists_since_mono_ms = vk_mono_ms();
+    enter_transition(pod);
+    pod->read_due_mono_ms = vk_mono_ms() + READ_FIRST_MS;
+    /* Of a burst, LIST tells who moved on; not everybody needs a first look at once. */
+    pod->last_read_mono_ms = vk_mono_ms();
+    wake(t);
+}
+
+void tracker_group_deleted(struct tracker *t, struct tracked_pod *pod)
+{
+    (void)t;
+    pod->exists = false;
+    pod->wanted = false;
+    pod->uncertain = false;
+    pod->suspect = false;
+    pod->in_transition = false;
+}
+
+void tracker_forget(struct tracker *t, struct tracked_pod *pod)
+{
+    if (pod->write || pod->pins)
+        pod->forgotten = true;
+    else
+        remove_pod(t, pod);
+}
+
+void tracker_release(struct tracker *t, struct tracked_pod *pod)
+{
+    if (pod->forgotten && !pod->write && !pod->pins)
+        remove_pod(t, pod);
+}
+
+bool tracker_is_ours(const struct tracker *t, const struct tracked_pod *pod,
+                     const struct container_group *group)
+{
+    struct group_identity id;
+    return group_identity_read(group, &id) && vk_streq(id.cluster, t->cluster_id) &&
+           vk_streq(id.node, t->node_name) && vk_streq(id.uid, pod->uid);
+}
+
+static void report(struct tracker *t, struct tracked_pod *pod, bool group_exists)
+{
+    const struct provider_pod_status status = {
+        .id = tracked_pod_identity(pod),
+        .group_exists = group_exists,
+        .status = pod->status,
+    };
+    t->upcalls->status_changed(t->upcalls->k, &status);
+}
+
+static void report_events(struct tracker *t, struct tracked_pod *pod,
+                          const struct json_array *events, const char *where)
+{
+    const struct group_event *e = events->v;
+    for (size_t i = 0; i < events->n && t->upcalls; i++) {
+        if (!e[i].name || !tracked_pod_note_event(pod, &e[i], where))
+            continue;
+        const struct pod_identity id = tracked_pod_identity(pod);
+        t->upcalls->event(t->upcalls->k, &id, vk_streq(e[i].type, "Warning") ? "Warning" : "Normal",
+                          e[i].name, e[i].message ? e[i].message : "", e[i].count, e[i].first_ns,
+                          e[i].last_ns);
+    }
+}
+
+static void report_all_events(struct tracker *t, struct tracked_pod *pod,
+                              const struct container_group *group)
+{
+    report_events(t, pod, &group->events, "");
+    const struct json_array *lists[] = {&group->init_containers, &group->containers};
+    for (size_t l = 0; l < VK_COUNT(lists); l++) {
+        const struct group_container *c = lists[l]->v;
+        for (size_t i = 0; i < lists[l]->n; i++) {
+            if (c[i].view)
+                report_events(t, pod, &c[i].view->events, c[i].name);
+        }
+    }
+}
+
+static bool is_settled(const char *provisioning)
+{
+    return vk_streq(provisioning, "Succeeded") || vk_streq(provisioning, "Failed") ||
+           vk_streq(provisioning, "Canceled");
+}
+
+/* Decides when to look again. */
+static void reschedule(struct tracked_pod *pod, bool changed)
+{
+    const int64_t now = vk_mono_ms();
+    const bool pending = vk_streq(pod->status.phase, "Pending") || !pod->was_reported;
+    pod->finished =
+        vk_streq(pod->status.phase, "Succeeded") || vk_streq(pod->status.phase, "Failed");
+    if (!pod->finished && (pending || !is_settled(pod->provisioning))) {
+        if (changed || !pod->in_transition) {
+            enter_transition(pod);
+        } else {
+            const bool is_long = now - pod->transition_since_mono_ms > LONG_TRANSITION_MS;
+            const int64_t most = is_long ? READ_LONG_TRANSITION_MS : READ_TRANSITION_MAX_MS;
+            const int64_t next = pod->read_interval_ms * 3 / 2;
+            pod->read_interval_ms = next < most ? next : most;
+        }
+    } else {
+        pod->in_transition = false;
+        pod->read_interval_ms = READ_STEADY_MIN_MS;
+    }
+    pod->read_due_mono_ms = now + pod->read_interval_ms;
+}
+
+static void handle_group(struct tracker *t, struct tracked_pod *pod,
+                         const struct container_group *group)
+{
+    pod->pins++;
+    pod->exists = true;
+    pod->missing = 0;
+    (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning),
+                       group->provisioning_state ? group->provisioning_state : "");
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_status status;
+    group_to_status(group, arena, &status);
+    const bool changed = tracked_pod_set_status(pod, &status);
+    reschedule(pod, changed);
+    report_all_events(t, pod, group);
+    if (changed && t->upcalls)
+        report(t, pod, true);
+    pod->pins--;
+    tracker_release(t, pod);
+}
+
+static void handle_missing(struct tracker *t, struct tracked_pod *pod)
+{
+    const int64_t now = vk_mono_ms();
+    pod->missing++;
+    if (pod->missing < MISSING_GETS || now - pod->exists_since_mono_ms < SETTLE_MS) {
+        pod->suspect = true;
+        pod->read_due_mono_ms = now + READ_RETRY_MS / 2;
+        return;
+    }
+    pod->exists = false;
+    pod->in_transition = false;
+    log_v(1, "Container group vanished", LS("group", pod->group), LS("podUID", pod->uid));
+    pod->pins++;
+    report(t, pod, false);
+    pod->was_reported = false;
+    pod->pins--;
+    tracker_release(t, pod);
+}
+
+static void on_read(void *user, const struct container_group *group, const struct vk_err *err)
+{
+    struct tracked_pod *pod = user;
+    struct tracker *t = pod->tracker;
+    pod->read = NULL;
+    t->reads_in_flight--;
+    const int64_t now = vk_mono_ms();
+    if (pod->write || !pod->wanted || !t->upcalls)
+        return;
+    if (group && tracker_is_ours(t, pod, group)) {
+        handle_group(t, pod, group);
+    } else if (group || err->code == VK_NOT_FOUND) {
+        handle_missing(t, pod);
+    } else {
+        log_v(2, "Reading a container group failed", LS("group", pod->group), LERR(err));
+        if (err->code == VK_THROTTLED)
+            read_budget_pause(&t->budget, now, err->retry_after_ms);
+        pod->suspect = true;
+        pod->read_due_mono_ms = now + READ_RETRY_MS;
+    }
+}
+
+static void start_read(struct tracker *t, struct tracked_pod *pod, int64_t now)
+{
+    pod->suspect = false;
+    pod->last_read_mono_ms = now;
+    /* Until the answer says otherwise; also where the answer is thrown away. */
+    pod->read_due_mono_ms = now + READ_RETRY_MS;
+    t->reads_in_flight++;
+    pod->read = container_groups_get(t->config.groups, pod->group, on_read, pod);
+}
+
+static bool can_read(const struct tracked_pod *pod)
+{
+    return pod->wanted && pod->exists && !pod->read && !pod->write;
+}
+
+enum urgency { URGENCY_SUSPECT, URGENCY_TRANSITION, URGENCY_STEADY, URGENCY_NONE };
+
+/* Half of the rate goes to groups in transition, the rest of the reads to the others. */
+static enum urgency urgency_of(const struct tracker *t, const struct tracked_pod *pod, int64_t now)
+{
+    if (!can_read(pod))
+        return URGENCY_NONE;
+    if (pod->suspect)
+        return now >= pod->read_due_mono_ms ? URGENCY_SUSPECT : URGENCY_NONE;
+    const int64_t rate = t->config.reads_per_second;
+    if (pod->in_transition) {
+        const int64_t spread = (int64_t)t->transition_count * 2000 / rate;
+        const bool due = now >= pod->read_due_mono_ms && now - pod->last_read_mono_ms >= spread;
+        return due ? URGENCY_TRANSITION : URGENCY_NONE;
+    }
+    if (pod->finished)
+        return URGENCY_NONE;
+    int64_t interval = (int64_t)t->steady_count * 5000 / (3 * rate);
+    if (interval < READ_STEADY_MIN_MS)
+        interval = READ_STEADY_MIN_MS;
+    return now - pod->last_read_mono_ms >= interval ? URGENCY_STEADY : URGENCY_NONE;
+}
+
+static void start_reads(struct tracker *t, int64_t now)
+{
+    /* Tokens that stay for what is more urgent. */
+    const int64_t burst = t->config.read_burst;
+    const int64_t reserves[] = {0, burst / 10, burst / 4};
+    for (int level = URGENCY_SUSPECT; level < URGENCY_NONE; level++) {
+        VK_LIST_FOREACH(it, &t->pods)
+        {
+            struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
+            if (t->reads_in_flight >= MAX_READS_IN_FLIGHT)
+                return;
+            if ((int)urgency_of(t, pod, now) != level)
+                continue;
+            if (!read_budget_take(&t->budget, now, reserves[level]))
+                return;
+            start_read(t, pod, now);
+            /* Whoever was just read goes to the end of the queue. */
+            vk_list_remove(&pod->link);
+            vk_list_add_tail(&t->pods, &pod->link);
+        }
+    }
+}
+
+static void on_item(void *user, const struct container_group *group)
+{
+    struct tracker *t = user;
+    struct group_identity id;
+    if (!group_identity_read(group, &id) || !vk_streq(id.cluster, t->cluster_id) ||
+        !vk_streq(id.node, t->node_name))
+        return;
+    char name[GROUP_NAME_MAX + 1];
+    group_name(id.namespace_, id.pod, id.uid, name);
+    if (!vk_strieq(name, group->name)) {
+        log_v(2, "A group has another name than its tags ask for", LS("group", group->name));
+        return;
+    }
+    t->listing_count++;
+    struct tracked_pod *pod = tracker_get(
+        t, &(struct pod_identity){.namespace_ = id.namespace_, .name = id.pod, .uid = id.uid});
+    pod->listed_in = t->list_number;
+    if (pod->write)
+        return;
+    const int64_t now = vk_mono_ms();
+    if (!pod->exists) {
+        pod->exists = true;
+        pod->exists_since_mono_ms = now;
+        pod->suspect = true;
+        pod->read_due_mono_ms = now;
+    }
+    const char *provisioning = group->provisioning_state ? group->provisioning_state : "";
+    if (!vk_streq(pod->provisioning, provisioning)) {
+        (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning), provisioning);
+        pod->suspect = true;
+        pod->read_due_mono_ms = now;
+    }
+}
+
+/* Groups that a complete LIST did not name: a GET confirms it where it matters. */
+static void note_absent(struct tracker *t)
+{
+    const int64_t now = vk_mono_ms();
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
+        if (pod->listed_in == t->list_number || pod->write || pod->pins)
+            continue;
+        if (pod->wanted) {
+            const bool known_before = pod->exists_since_mono_ms < t->list_started_mono_ms;
+            if (pod->exists && known_before && !pod->suspect) {
+                pod->suspect = true;
+                pod->read_due_mono_ms = now;
+            }
+        } else if (!pod->uncertain && !pod->being_checked) {
+            remove_pod(t, pod);
+        }
+    }
+}
+
+static void on_listed(void *user, size_t skipped, const struct vk_err *err)
+{
+    struct tracker *t = user;
+    t->list = NULL;
+    const int64_t now = vk_mono_ms();
+    if (err) {
+        if (t->list_err.code != err->code || !vk_streq(t->list_err.reason, err->reason))
+            log_warning("Listing container groups failed, trying again", LERR(err),
+                        LS("reason", err->reason));
+        t->list_err = *err;
+        if (err->code == VK_THROTTLED)
+            read_budget_pause(&t->budget, now, err->retry_after_ms);
+        const int64_t wait = backoff_next_ms(&t->list_backoff);
+        t->list_due_mono_ms = now + (err->retry_after_ms > wait ? err->retry_after_ms : wait);
+        wake(t);
+        return;
+    }
+    if (t->list_err.code != VK_OK)
+        log_info("Listing container groups works again", LI("groups", t->listing_count));
+    t->list_err = (struct vk_err){0};
+    backoff_reset(&t->list_backoff);
+    t->listed_count = t->listing_count;
+    t->list_due_mono_ms = now;
+    if (skipped == 0)
+        note_absent(t);
+    if (!t->synced) {
+        t->synced = true;
+        t->upcalls->synced(t->upcalls->k);
+    }
+    if (t->config.on_listed && t->upcalls)
+        t->config.on_listed(t->config.user);
+    wake(t);
+}
+
+static void count_pods(struct tracker *t, bool *has_suspects)
+{
+    t->transition_count = 0;
+    t->steady_count = 0;
+    *has_suspects = false;
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        const struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
+        if (!pod->wanted || !pod->exists)
+            continue;
+        *has_suspects |= pod->suspect;
+        if (pod->in_transition)
+            t->transition_count++;
+        else if (!pod->finished)
+            t->steady_count++;
+    }
+}
+
+static void on_tick(void *user)
+{
+    struct tracker *t = user;
+    const int64_t now = vk_mono_ms();
+    bool has_suspects;
+    count_pods(t, &has_suspects);
+    const bool busy = t->transition_count > 0 || has_suspects;
+    /* list_due_mono_ms is the end of the last good LIST, or when a failed one is tried again. */
+    const bool failing = t->list_err.code != VK_OK || !t->synced;
+    const int64_t pause = failing ? 0 : busy ? LIST_BUSY_MS : LIST_IDLE_MS;
+    if (!t->list && now >= t->list_due_mono_ms + pause && read_budget_take(&t->budget, now, 0)) {
+        t->list_number++;
+        t->listing_count = 0;
+        t->list_started_mono_ms = now;
+        t->list = container_groups_list(t->config.groups, on_item, on_listed, t);
+    }
+    start_reads(t, now);
+    vk_timer_arm(&t->tick, busy ? TICK_BUSY_MS : TICK_IDLE_MS);
+}
