@@ -211,7 +211,7 @@ static int decode_field(const struct json *v, const struct json_field *f, char *
     case JSON_KIND_CUSTOM:
         return decode_custom(v, f, to, arena, err);
     default:
-        assert(!"unknown kind of field");
+        assert(false); /* unknown kind of field */
         return -1;
     }
 }

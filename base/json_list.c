@@ -278,7 +278,7 @@ static int step(struct json_list_reader *r, struct vk_str s, size_t *i, struct v
     case IN_ITEM:
         return item_run(r, s, i, err);
     default:
-        assert(!"unknown state");
+        assert(false); /* unknown state */
         return -1;
     }
 }

@@ -219,7 +219,7 @@ void json_put_value(struct json_writer *w, const char *key, const struct json *v
         json_end_object(w);
         break;
     default:
-        assert(!"unknown type of value");
+        assert(false); /* unknown type of value */
     }
 }
 
