@@ -9,9 +9,8 @@
 
 #define HEAD_MS 10000
 #define BODY_MS 30000
+/* Nothing asked, or nothing taken of a complete answer. */
 #define IDLE_MS 120000
-/* A client that takes nothing of a complete answer for this long is cut off. */
-#define ANSWER_STALL_MS 30000
 /* Requests sent ahead, or the first bytes of an upgraded protocol. */
 #define MAX_AHEAD (64 * 1024)
 #define AHEAD_HIGH_WATER (16 * 1024)
@@ -155,7 +154,7 @@ void http_conn_answered(struct http_conn *c)
     }
     c->state = HTTP_CONN_READING;
     c->queued_before = tls_conn_queued(c->tls);
-    vk_timer_arm(&c->deadline, c->queued_before ? ANSWER_STALL_MS : IDLE_MS);
+    vk_timer_arm(&c->deadline, IDLE_MS);
     /* Not from inside the answering function: the next handler would run on its stack. */
     if (!c->is_pumping && vk_buf_len(&c->ahead) > 0)
         vk_timer_arm(&c->resume, 0);
@@ -168,12 +167,9 @@ static void on_deadline(void *user)
 
     if (c->in_message) {
         http_conn_refuse(c, 408, "the request took too long");
-    } else if (queued == 0 && c->queued_before > 0) {
-        c->queued_before = 0;
-        vk_timer_arm(&c->deadline, IDLE_MS);
     } else if (queued > 0 && queued < c->queued_before) {
         c->queued_before = queued;
-        vk_timer_arm(&c->deadline, ANSWER_STALL_MS);
+        vk_timer_arm(&c->deadline, IDLE_MS);
     } else if (queued > 0) {
         tls_conn_abort(c->tls);
     } else {

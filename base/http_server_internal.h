@@ -29,7 +29,7 @@ struct http_conn {
     struct vk_buf ahead; /* bytes behind the request that is being handled */
     struct http_exchange *exchange;
     struct vk_timer deadline;
-    size_t queued_before;   /* when the deadline for a stalled answer was armed */
+    size_t queued_before;   /* of the answer, when the idle deadline was armed */
     struct vk_timer resume; /* next turn: go on with `ahead` */
     bool in_message;        /* from the first byte of a head to the end of the body */
     bool has_served;        /* some request was answered: the connection is kept alive */
