@@ -7,7 +7,7 @@
 
 /* A second loss so soon after the first means that somebody does not want the group. */
 #define LOST_AGAIN_MS (10 * 60 * 1000)
-/* For how long the error of the pull itself is shown before its back-off is. */
+/* For how long the error of the pull itself is shown before its back-off is; at most half of it. */
 #define SHOW_PULL_ERROR_MS 5000
 
 static const char *const lost_reason = "ContainerGroupLost";
@@ -81,7 +81,7 @@ static void wait_for_image(struct pod_worker *w, const struct vk_err *err)
     w->image_backoff_shown = false;
     w->retry_at_ms = vk_mono_ms() + delay;
     work_queue_add_after(w->all->queue, w->pod->meta.uid,
-                         delay < SHOW_PULL_ERROR_MS ? delay : SHOW_PULL_ERROR_MS);
+                         delay / 2 < SHOW_PULL_ERROR_MS ? delay / 2 : SHOW_PULL_ERROR_MS);
 }
 
 void worker_show_image_backoff(struct pod_worker *w)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubelet/pods/status_patch.h"
 
-/* `set` holds members to write, the rest are members to remove or lists to replace. */
+/* `set` holds what pod_status_write writes; the rest are members that may be removed, and lists
+ * that are replaced. */
 struct changes {
     struct pod_status set;
+    const struct pod_condition *conditions;
+    size_t condition_count;
     bool any, reason, message, pod_ip, host_ip, pod_ips, host_ips;
 };
 
@@ -47,7 +50,8 @@ static void diff_conditions(const struct pod_status *from, const struct pod_stat
         if (!old || !condition_equal(old, &v[i], new_generation))
             out[n++] = v[i];
     }
-    c->set.conditions = (struct json_array){.v = out, .n = n};
+    c->conditions = out;
+    c->condition_count = n;
     c->any |= n > 0;
 }
 
@@ -55,7 +59,8 @@ static bool diff_text(const char *from, const char *to, const char **set, bool *
 {
     if (vk_streq(from, to))
         return false;
-    *set = to;
+    if (set)
+        *set = to;
     *any = true;
     return true;
 }
@@ -65,10 +70,10 @@ static void diff(const struct pod_status *from, const struct pod_status *to,
 {
     *c = (struct changes){0};
     diff_text(from->phase, to->phase, &c->set.phase, &c->any);
-    c->reason = diff_text(from->reason, to->reason, &c->set.reason, &c->any);
-    c->message = diff_text(from->message, to->message, &c->set.message, &c->any);
-    c->host_ip = diff_text(from->host_ip, to->host_ip, &c->set.host_ip, &c->any);
-    c->pod_ip = diff_text(from->pod_ip, to->pod_ip, &c->set.pod_ip, &c->any);
+    c->reason = diff_text(from->reason, to->reason, NULL, &c->any);
+    c->message = diff_text(from->message, to->message, NULL, &c->any);
+    c->host_ip = diff_text(from->host_ip, to->host_ip, NULL, &c->any);
+    c->pod_ip = diff_text(from->pod_ip, to->pod_ip, NULL, &c->any);
     diff_text(from->qos_class, to->qos_class, &c->set.qos_class, &c->any);
     if (from->start_time_ns != to->start_time_ns) {
         c->set.start_time_ns = to->start_time_ns;
@@ -92,10 +97,32 @@ static void diff(const struct pod_status *from, const struct pod_status *to,
     diff_conditions(from, to, conditions, c);
 }
 
-static void put_removed(struct json_writer *w, const char *key, bool changed, const char *to)
+static void put_text(struct json_writer *w, const char *key, bool changed, const char *to)
 {
-    if (changed && vk_str_empty(to))
-        json_put_null(w, key);
+    if (changed)
+        json_put_string(w, key, vk_str_empty(to) ? NULL : to);
+}
+
+/* A member that is merely left out would survive the merge: what is not said any more is null. */
+static void put_conditions(struct json_writer *w, const struct changes *c)
+{
+    if (!c->condition_count)
+        return;
+    json_begin_array(w, "conditions");
+    for (size_t i = 0; i < c->condition_count; i++) {
+        const struct pod_condition *p = &c->conditions[i];
+
+        json_begin_object(w, NULL);
+        json_put_string(w, "type", p->type);
+        json_put_string(w, "status", p->status);
+        json_put_time_s(w, "lastTransitionTime", p->last_transition_ns);
+        if (p->observed_generation)
+            json_put_int(w, "observedGeneration", p->observed_generation);
+        put_text(w, "reason", true, p->reason);
+        put_text(w, "message", true, p->message);
+        json_end_object(w);
+    }
+    json_end_array(w);
 }
 
 static void put_ips(struct json_writer *w, const char *key, const struct json_strs *ips)
@@ -131,10 +158,11 @@ bool status_patch_write(const char *uid, const struct pod_status *from, const st
     json_end_object(&w);
     json_begin_object(&w, "status");
     pod_status_write(&w, &c.set);
-    put_removed(&w, "reason", c.reason, to->reason);
-    put_removed(&w, "message", c.message, to->message);
-    put_removed(&w, "hostIP", c.host_ip, to->host_ip);
-    put_removed(&w, "podIP", c.pod_ip, to->pod_ip);
+    put_text(&w, "reason", c.reason, to->reason);
+    put_text(&w, "message", c.message, to->message);
+    put_text(&w, "hostIP", c.host_ip, to->host_ip);
+    put_text(&w, "podIP", c.pod_ip, to->pod_ip);
+    put_conditions(&w, &c);
     if (c.pod_ips)
         put_ips(&w, "podIPs", &to->pod_ips);
     if (c.host_ips)
