@@ -8,6 +8,15 @@ static bool is_host(struct vk_str s)
     return memchr(s.p, '.', s.n) || memchr(s.p, ':', s.n) || vk_str_is(s, "localhost");
 }
 
+/* "host" or "host:port". */
+static bool is_registry(struct vk_str s)
+{
+    struct vk_str port;
+    int64_t number;
+    struct vk_str host = vk_str_cut(s, ':', &port);
+    return host.n && (!port.p || vk_str_int64(port, 1, 65535, &number));
+}
+
 /* Letters, digits and `more`; an empty text is not allowed. */
 static bool has_only(struct vk_str s, bool upper, const char *more)
 {
@@ -41,9 +50,9 @@ static bool split(const char *image, struct image_reference *r)
     }
     struct vk_str tag;
     struct vk_str path = vk_str_cut(name, ':', &tag);
-    if (!has_only(registry, true, ".:-") || !has_only(path, false, "._-/") || path.p[0] == '/' ||
-        path.p[path.n - 1] == '/' || (tag.p && !has_only(tag, true, "._-")) ||
-        (digest.p && !has_only(digest, true, ":+._-")))
+    if (!has_only(registry, true, ".:-") || !is_registry(registry) ||
+        !has_only(path, false, "._-/") || path.p[0] == '/' || path.p[path.n - 1] == '/' ||
+        (tag.p && !has_only(tag, true, "._-")) || (digest.p && !has_only(digest, true, ":+._-")))
         return false;
     if (!copy(registry, r->registry, sizeof(r->registry)))
         return false;

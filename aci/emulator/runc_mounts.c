@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -135,12 +136,20 @@ static int open_sub_path(int volume, const char *below)
         }
         (void)snprintf(so_far + n, sizeof(so_far) - n, "/%.*s", (int)part.n, part.p);
         const char *name = so_far + n + 1;
-        if (mkdirat(at, name, 0777) < 0 && errno != EEXIST) {
+        bool made = mkdirat(at, name, 0777) == 0;
+        if (!made && errno != EEXIST) {
             close(at);
             return -1;
         }
         close(at);
         at = open_in_root(volume, so_far, rest.n ? O_PATH | O_DIRECTORY : O_PATH);
+        /* As open as the volume itself, whatever the umask: the container may not be root. */
+        char opened[64];
+        (void)snprintf(opened, sizeof(opened), "/proc/self/fd/%d", at);
+        if (at >= 0 && made && chmod(opened, 0777) < 0) {
+            close(at);
+            return -1;
+        }
     }
     return at;
 }
