@@ -82,6 +82,8 @@ static void on_answer(void *user, bool exists, const struct vk_err *err)
     if (err || exists || !is_candidate(pod)) {
         if (err)
             log_v(2, "Asking for a group's pod failed", LS("podUID", c->uid), LERR(err));
+        else if (exists && pod)
+            pod->wanted = true;
         drop(c);
         return;
     }

@@ -23,7 +23,7 @@ struct tracked_pod {
     char *namespace_, *name, *uid;
     char group[GROUP_NAME_MAX + 1];
 
-    bool wanted;    /* the kubelet asked for it: its status is reported */
+    bool wanted;    /* the kubelet asked for it, or the API server has its pod: no orphan */
     bool exists;    /* the group is known to exist */
     bool refused;   /* the last PUT was refused for good: what stands there never ran */
     bool uncertain; /* the outcome of a PUT is unknown: look before the next one */

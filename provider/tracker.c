@@ -339,7 +339,7 @@ static void on_read(void *user, const struct container_group *group, const struc
     pod->read = NULL;
     t->reads_in_flight--;
     const int64_t now = vk_mono_ms();
-    if (pod->write || !pod->wanted || !t->upcalls)
+    if (pod->write || !pod->exists || !t->upcalls)
         return;
     if (group && tracker_is_ours(t, pod, group)) {
         handle_group(t, pod, group);
@@ -366,7 +366,7 @@ static void start_read(struct tracker *t, struct tracked_pod *pod, int64_t now)
 
 static bool can_read(const struct tracked_pod *pod)
 {
-    return pod->wanted && pod->exists && !pod->read && !pod->write;
+    return pod->exists && !pod->read && !pod->write;
 }
 
 enum urgency { URGENCY_SUSPECT, URGENCY_TRANSITION, URGENCY_STEADY, URGENCY_NONE };
@@ -458,16 +458,28 @@ static void note_absent(struct tracker *t)
         struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
         if (pod->listed_in == t->list_number || pod->write || pod->pins)
             continue;
-        if (pod->wanted) {
-            const bool known_before = pod->exists_since_mono_ms < t->list_started_mono_ms;
-            if (pod->exists && known_before && !pod->suspect) {
-                pod->suspect = true;
-                pod->read_due_mono_ms = now;
-            }
-        } else if (!pod->uncertain && !pod->being_checked) {
+        const bool known_before = pod->exists_since_mono_ms < t->list_started_mono_ms;
+        if (pod->exists && known_before && !pod->suspect) {
+            pod->suspect = true;
+            pod->read_due_mono_ms = now;
+        } else if (!pod->exists && !pod->wanted && !pod->uncertain && !pod->being_checked) {
             remove_pod(t, pod);
         }
     }
+}
+
+/* LIST tells no more than existence: what the pods do follows by GET. */
+static void become_synced(struct tracker *t)
+{
+    t->synced = true;
+    VK_LIST_FOREACH(it, &t->pods)
+    {
+        struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
+        if (pod->exists && t->upcalls)
+            report(t, pod, true);
+    }
+    if (t->upcalls)
+        t->upcalls->synced(t->upcalls->k);
 }
 
 static void on_listed(void *user, size_t skipped, const struct vk_err *err)
@@ -495,10 +507,8 @@ static void on_listed(void *user, size_t skipped, const struct vk_err *err)
     t->list_due_mono_ms = now;
     if (skipped == 0)
         note_absent(t);
-    if (!t->synced) {
-        t->synced = true;
-        t->upcalls->synced(t->upcalls->k);
-    }
+    if (!t->synced)
+        become_synced(t);
     if (t->config.on_listed && t->upcalls)
         t->config.on_listed(t->config.user);
     wake(t);
@@ -512,7 +522,7 @@ static void count_pods(struct tracker *t, bool *has_suspects)
     VK_LIST_FOREACH(it, &t->pods)
     {
         const struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
-        if (!pod->wanted || !pod->exists)
+        if (!pod->exists)
             continue;
         *has_suspects |= pod->suspect;
         if (pod->in_transition)
