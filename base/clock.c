@@ -226,7 +226,7 @@ static bool take_offset(struct vk_str *s, int64_t *ret_seconds)
         return false;
     if ((minutes = take_digits(s, 2)) < 0 || minutes > 59)
         return false;
-    *ret_seconds = sign * (hours * 3600 + minutes * 60);
+    *ret_seconds = (int64_t)sign * (hours * 3600 + minutes * 60);
     return true;
 }
 

@@ -191,11 +191,9 @@ static void put_plain(struct json_writer *w, struct vk_str s, bool texts_only)
 
     if (s.n == 0 || vk_str_is(s, "~") || is_word(s, null))
         json_put_null(w, NULL);
-    else if (texts_only)
-        json_put_str(w, NULL, s);
-    else if (is_word(s, yes) || is_word(s, no))
+    else if (!texts_only && (is_word(s, yes) || is_word(s, no)))
         json_put_bool(w, NULL, is_word(s, yes));
-    else if (is_integer(s, &number))
+    else if (!texts_only && is_integer(s, &number))
         json_put_int(w, NULL, number);
     else
         json_put_str(w, NULL, s);
@@ -386,7 +384,7 @@ static int next_document(struct reader *r, const struct json **ret)
 static int read_documents(struct reader *r, yaml_document_fn fn, void *user)
 {
     for (;;) {
-        const struct json *doc;
+        const struct json *doc = NULL;
         int result = next_document(r, &doc);
 
         if (result < 0 || !doc)
