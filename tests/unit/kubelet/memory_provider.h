@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "fake_api_server.h"
+#include "tests/unit/kubelet/fake_api_server.h"
 
 #include "base/log.h"
 #include "base/map.h"

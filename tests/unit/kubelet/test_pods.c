@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One pod's way through the room: created, running, failing, deleted. */
 #include "base/log.h"
-#include "memory_provider.h"
+#include "tests/unit/kubelet/memory_provider.h"
 
 #define RUN_UNTIL(w, condition) FAKE_EVENTUALLY(&(w)->api, condition)
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The room as a whole: start, restart, relist, stop, a thousand pods. */
 #include "base/clock.h"
-#include "memory_provider.h"
+#include "tests/unit/kubelet/memory_provider.h"
 
 #define RUN_UNTIL(w, condition) FAKE_EVENTUALLY(&(w)->api, condition)
 
