@@ -5,6 +5,7 @@
 #include <curl/curl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -17,10 +18,11 @@
 #define BUFFER_BYTES (16L * 1024)
 
 struct http_socket {
-    struct vk_list link; /* host->sockets */
+    struct vk_list link; /* client->sockets */
     struct http_host *host;
     curl_socket_t fd;
-    struct vk_fd *source;
+    uint32_t events;
+    struct vk_fd *source; /* NULL while `fd` is known to be another socket by now */
 };
 
 /* ---- client: easy handles ---- */
@@ -31,6 +33,7 @@ struct http_client *http_client_new(struct vk_loop *loop)
 
     curl_global_init(CURL_GLOBAL_DEFAULT);
     client->loop = loop;
+    vk_list_init(&client->sockets);
     return client;
 }
 
@@ -145,7 +148,7 @@ static void host_act(struct http_host *host, curl_socket_t fd, int what)
 
 static void on_socket_event(void *user, uint32_t events)
 {
-    const struct http_socket *socket = user;
+    const struct http_socket *s = user;
     int what = 0;
 
     if (events & EPOLLIN)
@@ -154,7 +157,7 @@ static void on_socket_event(void *user, uint32_t events)
         what |= CURL_CSELECT_OUT;
     if (events & (EPOLLERR | EPOLLHUP))
         what |= CURL_CSELECT_ERR;
-    host_act(socket->host, socket->fd, what);
+    host_act(s->host, s->fd, what);
 }
 
 static void on_curl_timer(void *user)
@@ -164,9 +167,19 @@ static void on_curl_timer(void *user)
 
 static void socket_free(struct http_socket *socket)
 {
-    vk_fd_remove(socket->source);
+    vk_fd_forget(socket->source);
     vk_list_remove(&socket->link);
     vk_free(socket);
+}
+
+static void socket_watch(struct http_socket *socket, uint32_t events)
+{
+    socket->events = events;
+    if (socket->source)
+        vk_fd_set_events(socket->source, events);
+    else
+        socket->source = vk_loop_add_fd(socket->host->client->loop, socket->fd, events, "curl",
+                                        on_socket_event, socket);
 }
 
 static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
@@ -186,19 +199,41 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *user, vo
         events |= EPOLLIN;
     if (what & CURL_POLL_OUT)
         events |= EPOLLOUT;
-    if (socket) {
-        vk_fd_set_events(socket->source, events);
-        return 0;
+    if (!socket) {
+        socket = vk_calloc(1, sizeof(*socket));
+        socket->host = host;
+        socket->fd = fd;
+        vk_list_init(&socket->link);
+        vk_list_add_tail(&host->client->sockets, &socket->link);
+        curl_multi_assign(host->multi, fd, socket);
     }
-    socket = vk_calloc(1, sizeof(*socket));
-    socket->host = host;
-    socket->fd = fd;
-    vk_list_init(&socket->link);
-    vk_list_add_tail(&host->sockets, &socket->link);
-    socket->source =
-        vk_loop_add_fd(host->client->loop, fd, events, "curl", on_socket_event, socket);
-    curl_multi_assign(host->multi, fd, socket);
+    socket_watch(socket, events);
     return 0;
+}
+
+/*
+ * curl 7.88 closes a socket that did not connect before it says CURL_POLL_REMOVE, and when the next
+ * address gets the same number it says nothing at all. So a number that comes anew is watched anew.
+ */
+static curl_socket_t on_curl_opens(void *user, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct http_host *host = user;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+
+    (void)purpose;
+    VK_LIST_FOREACH(it, &host->client->sockets)
+    {
+        struct http_socket *stale = VK_LIST_ENTRY(it, struct http_socket, link);
+
+        if (fd < 0 || stale->fd != fd)
+            continue;
+        vk_fd_forget(vk_take(stale->source));
+        if (stale->host == host)
+            socket_watch(stale, stale->events);
+        else
+            stale->fd = CURL_SOCKET_BAD;
+    }
+    return fd;
 }
 
 /* Only notes the time: curl must not be entered from its own callback. */
@@ -292,7 +327,6 @@ struct http_host *http_host_new(struct http_client *client, const struct http_ho
     host->client = client;
     client->host_count++;
     copy_config(host, config);
-    vk_list_init(&host->sockets);
     vk_list_init(&host->running);
     vk_list_init(&host->pending);
     vk_timer_init(&host->curl_timer, client->loop, "curl", on_curl_timer, host);
@@ -314,9 +348,12 @@ static void host_destroy(struct http_host *host)
     assert(vk_list_is_empty(&host->running) && vk_list_is_empty(&host->pending));
     /* Before curl closes the descriptors, which it does not report on this path. */
     curl_multi_setopt(host->multi, CURLMOPT_SOCKETFUNCTION, NULL);
-    VK_LIST_FOREACH(it, &host->sockets)
+    VK_LIST_FOREACH(it, &host->client->sockets)
     {
-        socket_free(VK_LIST_ENTRY(it, struct http_socket, link));
+        struct http_socket *left = VK_LIST_ENTRY(it, struct http_socket, link);
+
+        if (left->host == host)
+            socket_free(left);
     }
     curl_multi_cleanup(host->multi);
     vk_timer_disarm(&host->curl_timer);
@@ -405,6 +442,8 @@ void http_host_configure(const struct http_host *host, void *easy)
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_curl_opens);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, host);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);

@@ -129,6 +129,7 @@ static bool call_retry(struct http_call *call, CURLcode result)
         curl_easy_setopt(call->easy, CURLOPT_TIMEOUT_MS, (long)call->deadline_ms);
     }
     call->has_retried = true;
+    call->has_head = false;
     call->request_sent = call->header_bytes = 0;
     call->error_text[0] = '\0';
     vk_buf_clear(&call->body);
@@ -188,6 +189,9 @@ void http_call_finish(struct http_call *call, int curl_result)
     long sent = 0;
     int rc;
 
+    /* curl takes a head that was cut behind its first line for a whole one. */
+    if (result == CURLE_OK && !call->has_head)
+        result = CURLE_RECV_ERROR;
     if (!is_early) {
         curl_multi_remove_handle(call->host->multi, call->easy);
         call->state = CALL_WAITING;
@@ -199,7 +203,7 @@ void http_call_finish(struct http_call *call, int curl_result)
             http_call_free(call);
         return;
     }
-    rc = is_early ? -(int)call->err.code : http_call_error(call, curl_result, &call->err);
+    rc = is_early ? -(int)call->err.code : http_call_error(call, (int)result, &call->err);
     call_leave(call);
     call->state = CALL_REPORTING;
     call_report(call, rc < 0 ? &call->err : NULL);

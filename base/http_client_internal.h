@@ -19,6 +19,7 @@ struct http_client {
     void *idle[HTTP_CLIENT_POOL]; /* easy handles to use again */
     size_t idle_count;
     size_t host_count;
+    struct vk_list sockets; /* of all hosts */
 };
 
 /*
@@ -32,7 +33,6 @@ struct http_host {
     void *multi;
     struct vk_timer curl_timer;    /* what curl asked for */
     struct vk_timer failure_timer; /* reports calls that failed before curl saw them */
-    struct vk_list sockets;
     /* Every call is in one of these. Pending: failed early, or started or cancelled inside curl. */
     struct vk_list running, pending;
     size_t call_count;     /* without those that were cancelled or are being reported */
@@ -60,6 +60,7 @@ struct http_call {
     size_t request_sent;
     struct vk_buf body;
     size_t header_bytes;
+    bool has_head;       /* the empty line that ends the response's head was seen */
     int64_t deadline_ms; /* what is left of it; 0: none */
     size_t max_body;
     http_body_fn on_body;

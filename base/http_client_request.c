@@ -42,9 +42,13 @@ static size_t on_response_header(char *line, size_t size, size_t count, void *us
     struct http_call *call = user;
     size_t n = size * count;
 
-    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0)
+    if (n >= 5 && memcmp(line, "HTTP/", 5) == 0) {
         call->header_bytes = 0;
+        call->has_head = false;
+    }
     call->header_bytes += n;
+    if (n > 0 && (line[0] == '\r' || line[0] == '\n'))
+        call->has_head = true;
     if (call->header_bytes <= MAX_RESPONSE_HEADERS)
         return n;
     call->is_too_large = true;

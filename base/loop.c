@@ -109,13 +109,8 @@ void vk_fd_set_events(struct vk_fd *source, uint32_t events)
         die("cannot change the events of descriptor", source->name);
 }
 
-void vk_fd_remove(struct vk_fd *source)
+static void release_source(struct vk_fd *source)
 {
-    if (!source)
-        return;
-    assert(source->fn);
-    if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL) < 0)
-        die("descriptor was closed before its source was removed", source->name);
     source->fn = NULL;
     vk_list_remove(&source->link);
     /* Events of this turn may still point here, so memory goes when the turn ends. */
@@ -123,6 +118,25 @@ void vk_fd_remove(struct vk_fd *source)
         vk_list_add_tail(&source->loop->removed, &source->link);
     else
         vk_free(source);
+}
+
+void vk_fd_remove(struct vk_fd *source)
+{
+    if (!source)
+        return;
+    assert(source->fn);
+    if (epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL) < 0)
+        die("descriptor was closed before its source was removed", source->name);
+    release_source(source);
+}
+
+void vk_fd_forget(struct vk_fd *source)
+{
+    if (!source)
+        return;
+    assert(source->fn);
+    (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+    release_source(source);
 }
 
 static void reclaim_removed(struct vk_loop *loop)

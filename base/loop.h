@@ -32,6 +32,8 @@ void vk_fd_set_events(struct vk_fd *source, uint32_t events);
 /* No callback afterwards, even for events already read in this turn. NULL is fine. Call before
  * close(fd). */
 void vk_fd_remove(struct vk_fd *source);
+/* The same for a descriptor that its owner, a library, may have closed already. */
+void vk_fd_forget(struct vk_fd *source);
 
 /* One-shot timer in the caller's memory; must be disarmed before that memory goes. Re-arming moves
  * it. */
