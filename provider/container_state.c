@@ -175,6 +175,8 @@ void container_state_read(const struct group_container *container,
         read_waiting(view, context, arena, &ret->state);
         if (restarts > 0 || (previous && vk_strieq(previous->state, "Terminated")))
             ret->container_id = container_id(context, container->name, restarts - 1, arena);
+        else
+            ret->image_id = "";
     }
     if (previous && vk_strieq(previous->state, "Terminated"))
         read_terminated(previous, container_id(context, container->name, restarts - 1, arena),

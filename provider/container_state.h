@@ -16,7 +16,8 @@ struct container_state_context {
  * Reasons: what detailStatus says (CrashLoopBackOff, Completed, Error, OOMKilled ...), else by exit
  * code; ErrImagePull and ImagePullBackOff from the events. A terminated container without an exit
  * code (stopped from outside) is ContainerStatusUnknown, 137, as the kubelet says it. imageID is
- * the digest that the pull events name, or empty. Exit codes 7147 and 7148 are the platform's own.
+ * the digest that the pull events name, empty before the first start. Exit codes 7147 and 7148 are
+ * the platform's own.
  */
 void container_state_read(const struct group_container *container,
                           const struct container_state_context *context, struct vk_arena *arena,

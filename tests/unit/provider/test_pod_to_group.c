@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/pod_to_group.h"
+
+#include "base/alloc.h"
+#include "tests/unit/provider/sample_pod.h"
+
+static const struct provider_env node = {
+    .location = "westeurope",
+    .cluster_id = "5e1d0c5a-0000-4000-8000-000000000001",
+    .node_name = "aci-1",
+    .subnet_id = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/v/"
+                 "subnets/aci",
+    .cluster_dns = "10.0.0.10",
+    .cluster_domain = "cluster.local",
+};
+
+static struct provider_env env_of(const struct json *doc)
+{
+    struct provider_env env = node;
+    const struct json *changes = json_get(doc, "node");
+    if (!json_bool_or(changes, "subnet", true))
+        env.subnet_id = NULL;
+    if (!json_bool_or(changes, "clusterDNS", true))
+        env.cluster_dns = NULL;
+    return env;
+}
+
+static int run(const struct json *doc, struct vk_arena *arena, struct vk_buf *out,
+               struct ignored_fields *ignored, struct vk_err *err)
+{
+    const struct provider_env env = env_of(doc);
+    struct resolved_pod *pod = sample_pod(golden_text(arena, json_get(doc, "pod")),
+                                          json_get(doc, "files"), json_get(doc, "credentials"));
+    const int rc = pod_to_group(pod, &env, arena, out, ignored, err);
+    resolved_pod_free(pod);
+    return rc;
+}
+
+static void check_ignored(const char *name, const struct json *expected,
+                          const struct ignored_fields *ignored)
+{
+    size_t i = 0;
+    for (const struct json *e = json_first(expected); e; e = json_next(e), i++) {
+        if (i >= ignored->n || !vk_streq(json_string(e), ignored->v[i]))
+            fail_msg("%s: ignored[%zu] is %s, expected %s", name, i,
+                     i < ignored->n ? ignored->v[i] : "missing", json_string(e));
+    }
+    if (i != ignored->n)
+        fail_msg("%s: ignored has %s too", name, ignored->v[i]);
+}
+
+static void check_case(const char *name, const struct json *doc, struct vk_arena *arena)
+{
+    struct vk_buf out VK_BUF_AUTO;
+    vk_buf_init(&out, POD_TO_GROUP_MAX_BYTES);
+    struct ignored_fields ignored;
+    struct vk_err err;
+    const struct json *error = json_get(doc, "error");
+    if (run(doc, arena, &out, &ignored, &err) < 0) {
+        if (!error)
+            fail_msg("%s: %s", name, err.msg);
+        assert_string_equal(vk_code_name(err.code), json_string_or(error, "code", ""));
+        assert_string_equal(err.msg, json_string_or(error, "message", ""));
+        assert_string_equal(err.reason, "UnsupportedPodField");
+        return;
+    }
+    if (error)
+        fail_msg("%s: was not refused", name);
+    const struct json *group = golden_parse(arena, vk_buf_str(&out));
+    const char *diff = golden_difference(arena, json_get(doc, "group"), group, "group");
+    if (diff) {
+        (void)fprintf(stderr, "%s: %s\n", name, vk_buf_peek(&out));
+        fail_msg("%s: differs at %s", name, diff);
+    }
+    check_ignored(name, json_get(doc, "ignored"), &ignored);
+}
+
+static void pods_become_the_groups_of_the_golden_files(void **state)
+{
+    (void)state;
+    golden_each("translate", check_case);
+}
+
+static void check_same_bytes(const char *name, const struct json *doc, struct vk_arena *arena)
+{
+    struct vk_buf first VK_BUF_AUTO, second VK_BUF_AUTO;
+    vk_buf_init(&first, POD_TO_GROUP_MAX_BYTES);
+    vk_buf_init(&second, POD_TO_GROUP_MAX_BYTES);
+    struct ignored_fields ignored;
+    struct vk_err err;
+    if (run(doc, arena, &first, &ignored, &err) < 0)
+        return;
+    assert_return_code(run(doc, arena, &second, &ignored, &err), 0);
+    if (!vk_str_eq(vk_buf_str(&first), vk_buf_str(&second)))
+        fail_msg("%s: two translations differ", name);
+}
+
+static void the_same_pod_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    golden_each("translate", check_same_bytes);
+}
+
+static void a_body_over_the_limit_is_too_large(void **state)
+{
+    (void)state;
+    struct resolved_pod *pod = sample_simple("big", "u1");
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct vk_buf out VK_BUF_AUTO;
+    vk_buf_init(&out, 100);
+    struct ignored_fields ignored;
+    struct vk_err err;
+    assert_true(pod_to_group(pod, &node, arena, &out, &ignored, &err) < 0);
+    assert_int_equal(err.code, VK_TOO_LARGE);
+    resolved_pod_free(pod);
+}
+
+/* A small generator of pods, seeded so that a failure repeats. */
+struct dice {
+    uint64_t state;
+};
+
+static unsigned roll(struct dice *d, unsigned sides)
+{
+    d->state = d->state * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(d->state >> 33) % sides;
+}
+
+static const char *pick(struct dice *d, const char *const *choices, unsigned n)
+{
+    return choices[roll(d, n)];
+}
+
+static void random_container(struct dice *d, struct json_writer *w, unsigned number)
+{
+    static const char *const cpus[] = {"1m", "0", "100m", "1500m", "64", "1e3", "0.001"};
+    static const char *const memories[] = {"1", "1Ki", "128Mi", "1Gi", "1.5G", "400Gi", "9e18"};
+    static const char *const names[] = {"PATH", "_X", "a.b", "Z9", ""};
+    static const char *const mounts[] = {"tmp", "kube-api-access-x", "nope"};
+    char name[16];
+    (void)snprintf(name, sizeof(name), "c%u", number);
+    json_begin_object(w, NULL);
+    json_put_string(w, "name", name);
+    json_put_string(w, "image", roll(d, 20) ? "app:1" : "");
+    json_begin_object(w, "resources");
+    json_begin_object(w, roll(d, 2) ? "requests" : "limits");
+    json_put_string(w, "cpu", pick(d, cpus, VK_COUNT(cpus)));
+    json_put_string(w, "memory", pick(d, memories, VK_COUNT(memories)));
+    json_end_object(w);
+    json_end_object(w);
+    if (roll(d, 3)) {
+        json_begin_array(w, "command");
+        json_put_string(w, NULL, "run");
+        json_end_array(w);
+    }
+    json_begin_array(w, "env");
+    for (unsigned i = roll(d, 3); i > 0; i--) {
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", pick(d, names, VK_COUNT(names)));
+        json_put_string(w, "value", "\xc3\xa9 \"$(X)\"");
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_begin_array(w, "ports");
+    for (unsigned i = roll(d, 8); i > 0; i--) {
+        json_begin_object(w, NULL);
+        json_put_int(w, "containerPort", 1 + roll(d, 65535));
+        json_put_string(w, "protocol", roll(d, 2) ? "TCP" : "UDP");
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_begin_array(w, "volumeMounts");
+    for (unsigned i = roll(d, 3); i > 0; i--) {
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", pick(d, mounts, roll(d, 10) ? 2 : 3));
+        json_put_string(w, "mountPath", roll(d, 10) ? "/data" : "data:x");
+        json_end_object(w);
+    }
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void random_pod(struct dice *d, struct vk_buf *out)
+{
+    struct json_writer w;
+    json_writer_init(&w, out);
+    json_begin_object(&w, NULL);
+    json_begin_object(&w, "metadata");
+    json_put_string(&w, "name", "p");
+    json_put_string(&w, "namespace", "default");
+    json_put_string(&w, "uid", "u");
+    json_end_object(&w);
+    json_begin_object(&w, "spec");
+    json_begin_array(&w, "containers");
+    const unsigned n = 1 + roll(d, 4);
+    for (unsigned i = 0; i < n; i++)
+        random_container(d, &w, i);
+    json_end_array(&w);
+    json_begin_array(&w, "volumes");
+    json_begin_object(&w, NULL);
+    json_put_string(&w, "name", "tmp");
+    json_begin_object(&w, "emptyDir");
+    json_end_object(&w);
+    json_end_object(&w);
+    json_begin_object(&w, NULL);
+    json_put_string(&w, "name", "kube-api-access-x");
+    json_begin_object(&w, roll(d, 9) ? "configMap" : "hostPath");
+    json_end_object(&w);
+    json_end_object(&w);
+    json_end_array(&w);
+    json_end_object(&w);
+    json_end_object(&w);
+    assert_true(json_writer_done(&w));
+}
+
+/* ACI's rules that a translation must never break. */
+static void check_group(const struct json *group)
+{
+    const struct json *properties = json_get(group, "properties");
+    double cpu = 0, memory = 0;
+    for (const struct json *c = json_first(json_get(properties, "containers")); c;
+         c = json_next(c)) {
+        const struct json *requests =
+            json_get(json_get(json_get(c, "properties"), "resources"), "requests");
+        double one;
+        assert_true(json_double(json_get(requests, "cpu"), &one) && one >= 0.01);
+        cpu += one;
+        assert_true(json_double(json_get(requests, "memoryInGB"), &one) && one >= 0.1);
+        memory += one;
+    }
+    assert_true(cpu > 0.999 && cpu < 32.001);
+    assert_true(memory > 0.999 && memory < 256.001);
+    const struct json *address = json_get(properties, "ipAddress");
+    const size_t ports = json_len(json_get(address, "ports"));
+    assert_true(!address || (ports > 0 && ports <= 5));
+}
+
+static void random_pods_give_valid_groups_or_a_reason(void **state)
+{
+    (void)state;
+    struct dice d = {.state = 42};
+    size_t translated = 0, refused = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        struct vk_buf text VK_BUF_AUTO, out VK_BUF_AUTO;
+        vk_buf_init(&text, GOLDEN_MAX_BYTES);
+        vk_buf_init(&out, POD_TO_GROUP_MAX_BYTES);
+        random_pod(&d, &text);
+        struct resolved_pod *pod = sample_pod(vk_buf_str(&text), NULL, NULL);
+        struct ignored_fields ignored;
+        struct vk_err err;
+        if (pod_to_group(pod, &node, arena, &out, &ignored, &err) == 0) {
+            check_group(golden_parse(arena, vk_buf_str(&out)));
+            translated++;
+        } else {
+            assert_true(err.code == VK_UNSUPPORTED || err.code == VK_INVALID);
+            assert_true(vk_starts(err.msg, "spec."));
+            refused++;
+        }
+        resolved_pod_free(pod);
+    }
+    assert_true(translated > 100 && refused > 100);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pods_become_the_groups_of_the_golden_files),
+        cmocka_unit_test(the_same_pod_gives_the_same_bytes),
+        cmocka_unit_test(a_body_over_the_limit_is_too_large),
+        cmocka_unit_test(random_pods_give_valid_groups_or_a_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
