@@ -48,7 +48,7 @@ static void ten_similar_messages_become_one_aggregate(void **state)
 {
     struct event_correlator *c = event_correlator_new();
     struct correlated_event e;
-    char message[8], aggregate_name[254] = "";
+    char message[16], aggregate_name[254] = "";
 
     (void)state;
     for (int i = 1; i <= 14; i++) {

@@ -33,7 +33,7 @@ static int feed(struct vk_str text, size_t split, struct seen *seen, struct vk_e
     seen->count = 0;
     vk_buf_init(&seen->text, 1 << 20);
     while (at < text.n && rc == 0) {
-        size_t n = split == SIZE_MAX ? 1 : at < split ? split - at : text.n - at;
+        size_t n = split == SIZE_MAX ? 1 : at < split && split <= text.n ? split - at : text.n - at;
         char *piece VK_AUTOFREE = vk_malloc(n);
 
         memcpy(piece, text.p + at, n);
