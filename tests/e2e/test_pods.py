@@ -83,7 +83,7 @@ def test_init_containers_run_in_order_and_share_an_empty_dir(world, namespace):
 def test_containers_of_a_pod_share_its_network_and_have_their_own_environment(world, namespace):
     world.apply(namespace, manifests.pod(
         "pair", manifests.web(),
-        manifests.shell('echo "$GREETING"; until wget -qO- http://127.0.0.1:80/; do :; done',
+        manifests.shell('echo "$GREETING"; until wget -qO- http://127.0.0.1:80/ 2>/dev/null; do :; done',
                         env=[{"name": "GREETING", "value": "one = 1, two = 'zwei'"}]),
         restartPolicy="OnFailure"))
     log = eventually(lambda: "hello" in (text := world.kubectl(

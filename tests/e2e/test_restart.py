@@ -6,8 +6,8 @@ from polling import eventually, holds
 
 
 def running(world, namespace, count):
-    pods = [pod for pod in world.pods(namespace) if pod.status.phase == "Running"
-            and all(status.state.running for status in pod.status.container_statuses or [])]
+    pods = [pod for pod in world.pods(namespace)
+            if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None all(status.state.running for status in pod.status.container_statuses or [])]
     return pods if len(pods) == count else None
 
 
@@ -47,6 +47,7 @@ def test_kill_and_restart_keeps_every_group_and_container(world, namespace):
 def test_what_happened_while_the_kubelet_was_away_is_caught_up(world, namespace):
     world.apply(namespace, manifests.deployment("away", 3, manifests.web()))
     eventually(lambda: running(world, namespace, 3), 60, "3 pods run")
+    before = start_times(world.pods(namespace))
     world.kill_kubelet()
     world.kubectl("scale", "-n", namespace, "deployment/away", "--replicas=1")
     world.apply(namespace, manifests.pod("late", manifests.web()))
@@ -54,6 +55,8 @@ def test_what_happened_while_the_kubelet_was_away_is_caught_up(world, namespace)
     world.start_kubelet()
     pods = eventually(lambda: running(world, namespace, 2), 60, "the kept and the late pod run")
     assert "late" in [pod.metadata.name for pod in pods]
+    kept = [pod for pod in pods if pod.metadata.name != "late"]
+    assert start_times(kept) == {kept[0].metadata.name: before[kept[0].metadata.name]}
     eventually(lambda: len(world.pods(namespace)) == 2, 60, "the pods that were scaled in are gone")
     eventually(lambda: len(world.groups_of(namespace)) == 2, 30, "and so are their groups")
 
