@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "tests/unit/kubelet/fake_api_server.h"
+#include "tests/unit/kubelet/fake_pods_api.h"
 
 #include "base/log.h"
 #include "base/map.h"

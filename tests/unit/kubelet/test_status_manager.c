@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/kubelet/fake_pods_api.h"
+
+#include "kubelet/pods/status_manager.c"
+
+#define RUN_UNTIL(f, condition) FAKE_EVENTUALLY(&(f)->api, condition)
+#define SPEC "{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}"
+
+struct fixture {
+    struct vk_loop *loop;
+    struct fake_api api;
+    struct status_manager *m;
+    size_t written;
+};
+
+static void on_written(void *user, const char *uid)
+{
+    struct fixture *f = user;
+
+    assert_true(status_manager_is_written(f->m, uid));
+    f->written++;
+}
+
+static int setup(void **state)
+{
+    static const char *ips[] = {"10.240.0.2"};
+    struct fixture *f = vk_calloc(1, sizeof(*f));
+
+    f->loop = vk_loop_new();
+    fake_api_init(&f->api, f->loop);
+    f->m = status_manager_new(f->loop, &(struct status_manager_config){.client = f->api.rest,
+                                                                       .node_ips = {ips, 1},
+                                                                       .written = on_written,
+                                                                       .user = f});
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+
+    status_manager_free(f->m);
+    fake_api_release(&f->api);
+    vk_loop_free(f->loop);
+    vk_free(f);
+    return 0;
+}
+
+/* What the watch would bring of the API server's pod. */
+static struct pod *seen(const struct fake_pod *p)
+{
+    struct vk_buf text VK_BUF_AUTO;
+    struct json_writer w;
+    struct pod *pod = NULL;
+    struct vk_err err;
+
+    vk_buf_init(&text, FAKE_LIMIT);
+    json_writer_init(&w, &text);
+    fake_write_pod(&w, NULL, p);
+    if (pod_parse(vk_buf_str(&text), &pod, &err) < 0)
+        fail_msg("%s", err.msg);
+    return pod;
+}
+
+static void set_phase_of(struct fixture *f, const struct fake_pod *p, const char *phase)
+{
+    struct pod *pod = seen(p);
+
+    status_manager_set(f->m, pod, &(struct pod_status){.phase = phase});
+    pod_unref(pod);
+}
+
+static void observe(struct fixture *f, const struct fake_pod *p)
+{
+    struct pod *pod = seen(p);
+
+    status_manager_observe(f->m, pod);
+    pod_unref(pod);
+}
+
+static void latest_status_wins_with_one_patch_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Pending");
+    set_phase_of(f, p, "Running");
+    set_phase_of(f, p, "Unknown");
+    set_phase_of(f, p, "Succeeded");
+    assert_int_equal(f->m->in_flight, 1);
+    assert_false(status_manager_is_written(f->m, "1"));
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, 2);
+    assert_non_null(strstr(p->status, "\"Succeeded\""));
+}
+
+static void acknowledged_status_is_not_written_again_by_an_old_event(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+    struct pod *old = seen(p);
+
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    /* The watch is behind: it brings what was there before our patch, then our patch. */
+    status_manager_observe(f->m, old);
+    observe(f, p);
+    assert_true(status_manager_is_written(f->m, "1"));
+    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(f->api.patches, 1);
+    pod_unref(old);
+}
+
+static void many_pods_are_written_64_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    size_t most = 0;
+
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%d", i);
+        set_phase_of(f, fake_add(&f->api, name, name, SPEC, NULL), "Running");
+        most = f->m->in_flight > most ? f->m->in_flight : most;
+    }
+    assert_int_equal(most, 64);
+    RUN_UNTIL(f, f->written == 200);
+    assert_int_equal(f->m->in_flight, 0);
+}
+
+static void what_may_heal_is_tried_again(void **state)
+{
+    static const int codes[] = {429, 500, 409, 403};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < VK_COUNT(codes); i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%zu", i);
+        f->api.refusal = codes[i];
+        f->api.refuse_patches = 1;
+        set_phase_of(f, fake_add(&f->api, name, name, SPEC, NULL), "Running");
+        RUN_UNTIL(f, f->written == i + 1);
+        assert_int_equal(f->api.patches, 2 * (i + 1));
+    }
+}
+
+static void pod_that_is_gone_is_left_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+    struct pod *pod = seen(p);
+
+    fake_remove(&f->api, p, false);
+    status_manager_set(f->m, pod, &(struct pod_status){.phase = "Running"});
+    RUN_UNTIL(f, f->written == 1);
+    status_manager_set(f->m, pod, &(struct pod_status){.phase = "Failed"});
+    assert_true(status_manager_is_written(f->m, "1"));
+    assert_int_equal(f->m->in_flight, 0);
+    pod_unref(pod);
+}
+
+static void refused_status_waits_for_another_one(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    f->api.refusal = 422;
+    f->api.refuse_patches = 1;
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, 1);
+    set_phase_of(f, p, "Running");
+    assert_int_equal(f->m->in_flight, 0);
+    set_phase_of(f, p, "Failed");
+    RUN_UNTIL(f, f->written == 2);
+    assert_non_null(strstr(p->status, "\"Failed\""));
+}
+
+static void answer_that_ignores_the_patch_is_no_endless_loop(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    f->api.ignore_patches = true;
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, 1);
+}
+
+static void forgotten_pod_is_not_written(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *a = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, a, "Running");
+    status_manager_forget(f->m, "1");
+    status_manager_forget(f->m, "unknown");
+    assert_int_equal(f->m->in_flight, 0);
+    assert_null(status_manager_get(f->m, "1"));
+    assert_true(status_manager_is_written(f->m, "1"));
+    set_phase_of(f, fake_add(&f->api, "b", "2", SPEC, NULL), "Running");
+    RUN_UNTIL(f, f->written == 1);
+}
+
+static void foreign_end_stays(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    vk_free(p->status);
+    p->status = vk_strdup("{\"phase\":\"Failed\",\"reason\":\"Evicted\"}");
+    fake_send_event(&f->api, "MODIFIED", p);
+    observe(f, p);
+    RUN_UNTIL(f, f->written == 2);
+    set_phase_of(f, p, "Running");
+    assert_string_equal(status_manager_get(f->m, "1")->phase, "Failed");
+    assert_string_equal(status_manager_get(f->m, "1")->reason, "Evicted");
+    assert_non_null(strstr(p->status, "\"Failed\""));
+}
+
+int main(void)
+{
+#define ONE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        ONE(latest_status_wins_with_one_patch_at_a_time),
+        ONE(acknowledged_status_is_not_written_again_by_an_old_event),
+        ONE(many_pods_are_written_64_at_a_time),
+        ONE(what_may_heal_is_tried_again),
+        ONE(pod_that_is_gone_is_left_alone),
+        ONE(refused_status_waits_for_another_one),
+        ONE(answer_that_ignores_the_patch_is_no_endless_loop),
+        ONE(forgotten_pod_is_not_written),
+        ONE(foreign_end_stays),
+    };
+
+    log_init(LOG_TEXT, 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
