@@ -158,8 +158,9 @@ struct engine_simulated_config {
 };
 /*
  * Timed life cycles for load tests, no processes. What a container does is read from its command:
- * ["sleep", "N"] ends with 0 after N seconds, ["exit", "N"] ends with N at once, anything else runs
- * until it is killed.
+ * ["sleep", "N"] ends with 0 after N seconds, ["exit", "N"] ends with N at once, ["fail"] cannot be
+ * started, anything else runs until it is killed. Images whose repository ends in "/missing" are
+ * not found, "/private" needs a user name, "/unreachable" is a registry in trouble.
  */
 VK_MUST_CHECK int engine_simulated_new(struct vk_loop *loop,
                                        const struct engine_simulated_config *config,
