@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The front door of ARM: route, token, api-version, subscription, resource group, ordered faults,
+ * then the handler. Source: aci-rest.md 1, 2, 11.2.
+ */
+#pragma once
+
+#include "base/http_server.h"
+
+/* http_handler_fn; user: struct emulator. */
+void arm_front_handle(void *user, struct http_exchange *x);
+/* True for a resource group of the subscription (case-insensitive). */
+struct emulator;
+bool arm_front_has_resource_group(const struct emulator *e, const char *name);

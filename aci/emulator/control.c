@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "aci/emulator/control.h"
+
+#include "aci/emulator/arm_request.h"
+#include "aci/emulator/group_view.h"
+#include "base/alloc.h"
+
+#define MAX_ANSWER (64 * 1024 * 1024)
+#define JSON_TYPE "application/json; charset=utf-8"
+
+static void write_stats(struct emulator *e, struct json_writer *w)
+{
+    json_begin_object(w, NULL);
+    request_stats_write(e->stats, w);
+    json_put_int(w, "groups", (int64_t)groups_len(e->groups));
+    json_put_int(w, "sandboxes", (int64_t)lifecycle_sandboxes(e->lifecycle));
+    json_put_int(w, "tokens", (int64_t)tokens_len(e->tokens));
+    json_put_string(w, "engine", e->engine->ops->name);
+    json_end_object(w);
+}
+
+static void write_container(const struct container *c, struct json_writer *w)
+{
+    static const char *const phases[] = {[CONTAINER_IDLE] = "idle",
+                                         [CONTAINER_STARTING] = "starting",
+                                         [CONTAINER_UP] = "up",
+                                         [CONTAINER_BACKOFF] = "backoff",
+                                         [CONTAINER_DONE] = "done"};
+
+    json_begin_object(w, NULL);
+    json_put_string(w, "name", c->name);
+    json_put_bool(w, "init", c->is_init);
+    json_put_string(w, "phase", phases[c->phase]);
+    json_put_int(w, "restartCount", c->restart_count);
+    if (c->current.kind != CONTAINER_WAITING)
+        json_put_int(w, "startTime", c->current.start_ns);
+    else
+        json_put_null(w, "startTime");
+    group_view_state(&c->current, w, "currentState");
+    json_end_object(w);
+}
+
+static void write_group(const struct group *g, struct json_writer *w)
+{
+    static const char *const phases[] = {
+        [GROUP_CHECKING] = "checking", [GROUP_PENDING] = "pending",  [GROUP_INIT] = "init",
+        [GROUP_RUNNING] = "running",   [GROUP_ENDED] = "ended",      [GROUP_STOPPING] = "stopping",
+        [GROUP_STOPPED] = "stopped",   [GROUP_DELETING] = "deleting"};
+
+    json_begin_object(w, NULL);
+    json_put_string(w, "name", g->name);
+    json_put_string(w, "id", g->id);
+    json_put_raw(w, "tags", vk_str_of(g->tags));
+    json_put_int(w, "uid", (int64_t)g->uid);
+    json_put_int(w, "generation", (int64_t)g->generation);
+    json_put_int(w, "createTime", g->created_wall_ns);
+    json_put_int(w, "puts", g->puts);
+    json_put_string(w, "phase", phases[g->phase]);
+    json_put_string(w, "state", group_state(g));
+    json_put_string(w, "provisioningState", g->provisioning_state);
+    json_put_string(w, "ip", g->ip);
+    json_put_bool(w, "sandbox", g->sandbox || g->sandbox_creating || g->sandbox_deleting);
+    json_begin_array(w, "containers");
+    for (size_t i = 0; i < g->container_count; i++)
+        write_container(&g->containers[i], w);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void write_groups(struct emulator *e, struct json_writer *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct group **list;
+    size_t count = groups_list(e->groups, NULL, arena, &list);
+
+    json_begin_object(w, NULL);
+    json_begin_array(w, "groups");
+    for (size_t i = 0; i < count; i++)
+        write_group(list[i], w);
+    json_end_array(w);
+    json_end_object(w);
+}
+
+static void write_error(struct json_writer *w, const char *text)
+{
+    json_begin_object(w, NULL);
+    json_put_string(w, "error", text);
+    json_end_object(w);
+}
+
+static int handle_faults(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    const char *method = http_exchange_head(x)->method;
+    struct vk_err err;
+
+    if (vk_streq(method, "POST") && faults_add(e->faults, http_exchange_body(x), &err) < 0) {
+        write_error(w, err.msg);
+        return 400;
+    }
+    if (vk_streq(method, "DELETE"))
+        faults_clear(e->faults);
+    json_begin_object(w, NULL);
+    faults_write(e->faults, w);
+    json_end_object(w);
+    return 200;
+}
+
+void control_handle(void *user, struct http_exchange *x)
+{
+    struct emulator *e = user;
+    const char *path = http_exchange_head(x)->path;
+    struct vk_buf out VK_BUF_AUTO;
+    struct json_writer w;
+    int status = 200;
+
+    vk_buf_init(&out, MAX_ANSWER);
+    json_writer_init(&w, &out);
+    if (vk_streq(path, "/stats")) {
+        write_stats(e, &w);
+    } else if (vk_streq(path, "/groups")) {
+        write_groups(e, &w);
+    } else if (vk_streq(path, "/faults")) {
+        status = handle_faults(e, x, &w);
+    } else {
+        write_error(&w, "there are /stats, /groups and /faults");
+        status = 404;
+    }
+    http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));
+}
