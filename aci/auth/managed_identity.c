@@ -153,6 +153,14 @@ static void managed_identity_free(void *p)
     vk_free(m);
 }
 
+/* What follows scheme and host, with the query; "" where there is nothing. */
+static char *path_of(const char *url)
+{
+    const char *host = strstr(url, "://");
+    const char *path = host ? strchr(host + 3, '/') : NULL;
+    return vk_strdup(path ? path : "");
+}
+
 struct token_fetcher managed_identity_fetcher(struct vk_loop *loop, struct http_client *http,
                                               const struct managed_identity_config *config)
 {
@@ -165,16 +173,18 @@ struct token_fetcher managed_identity_fetcher(struct vk_loop *loop, struct http_
     struct managed_identity *m = vk_calloc(1, sizeof(*m));
     m->app_service = !vk_str_empty(config->identity_endpoint);
     m->endpoint = vk_strdup(m->app_service ? config->identity_endpoint : config->imds_endpoint);
-    /* The whole endpoint is the base URL of an App Service style service. */
-    m->path = vk_strdup(m->app_service ? "" : "/metadata/identity/oauth2/token");
+    m->path = m->app_service ? path_of(m->endpoint) : vk_strdup("/metadata/identity/oauth2/token");
     m->client = vk_str_empty(config->client_id) ? NULL : vk_strdup(config->client_id);
     if (config->identity_header) {
         const struct vk_str header = vk_secret_reveal(config->identity_header);
         vk_secret_set(&m->header, header.p, header.n);
     }
     vk_timer_init(&m->retry, loop, "managed-identity", attempt, m);
+    char *base VK_AUTOFREE = vk_strdup(m->endpoint);
+    if (m->app_service)
+        base[strlen(base) - strlen(m->path)] = '\0';
     const struct http_host_config host = {
-        .base_url = m->endpoint,
+        .base_url = base,
         .no_proxy = true,
         .user_agent = config->user_agent,
         .max_connections = 1,
