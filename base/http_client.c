@@ -3,17 +3,27 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/http_client_internal.h"
 #include "base/secret.h"
 
 #define DEFAULT_CONNECT_TIMEOUT_MS 5000
 #define DEFAULT_MAX_CONNECTIONS 4
+/*
+ * A peer that acknowledges nothing for this long is dead; without it HTTP/2 calls would go on to a
+ * vanished machine for a quarter of an hour. Source: client-go's ReadIdleTimeout of 30 s.
+ */
+#define DEAD_PEER_MS 30000U
+#define KEEPALIVE_IDLE_S 30L
+#define KEEPALIVE_INTERVAL_S 10L
 /* The least that curl allows for either buffer. */
 #define BUFFER_BYTES (16L * 1024)
 
@@ -219,8 +229,11 @@ static curl_socket_t on_curl_opens(void *user, curlsocktype purpose, struct curl
 {
     struct http_host *host = user;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    const unsigned dead_ms = DEAD_PEER_MS;
 
     (void)purpose;
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &dead_ms, sizeof(dead_ms));
     VK_LIST_FOREACH(it, &host->client->sockets)
     {
         struct http_socket *stale = VK_LIST_ENTRY(it, struct http_socket, link);
@@ -446,6 +459,12 @@ void http_host_configure(const struct http_host *host, void *easy)
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, host);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+    /* Connections from before the last timeout are not used again; curl counts in seconds. */
+    if (host->distrust_mono_ms)
+        curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN,
+                         (long)((vk_mono_ms() - host->distrust_mono_ms) / 1000 + 1));
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, BUFFER_BYTES);
 }

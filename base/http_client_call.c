@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/http_client_internal.h"
 #include "base/secret.h"
 
@@ -204,6 +205,8 @@ void http_call_finish(struct http_call *call, int curl_result)
         return;
     }
     rc = is_early ? -(int)call->err.code : http_call_error(call, (int)result, &call->err);
+    if (rc == -VK_TIMEOUT)
+        call->host->distrust_mono_ms = vk_mono_ms();
     call_leave(call);
     call->state = CALL_REPORTING;
     call_report(call, rc < 0 ? &call->err : NULL);

@@ -35,11 +35,12 @@ struct http_host {
     struct vk_timer failure_timer; /* reports calls that failed before curl saw them */
     /* Every call is in one of these. Pending: failed early, or started or cancelled inside curl. */
     struct vk_list running, pending;
-    size_t call_count;     /* without those that were cancelled or are being reported */
-    unsigned stream_count; /* calls without a deadline: they bring a connection of their own */
-    bool in_curl;          /* curl is calling us: its multi handle must not be changed */
-    unsigned busy_depth;   /* > 0: the host's memory must stay */
-    bool is_freed;         /* http_host_free came meanwhile */
+    size_t call_count;        /* without those that were cancelled or are being reported */
+    unsigned stream_count;    /* calls without a deadline: they bring a connection of their own */
+    int64_t distrust_mono_ms; /* a call timed out then: older connections may be dead; 0: none */
+    bool in_curl;             /* curl is calling us: its multi handle must not be changed */
+    unsigned busy_depth;      /* > 0: the host's memory must stay */
+    bool is_freed;            /* http_host_free came meanwhile */
 };
 
 enum call_state {
