@@ -96,6 +96,7 @@ struct group {
     struct group_waiter *waiters; /* lifecycle.c's */
 
     int64_t created_wall_ns;
+    int64_t cpu_milli; /* asked for, also while CHECKING */
     int64_t puts;
 };
 

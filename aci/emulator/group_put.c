@@ -264,10 +264,12 @@ void group_put_handle(struct arm_request *r)
     p->r = r;
     p->spec = spec;
     p->is_new = !g;
-    if (!g)
+    if (p->is_new) {
         g = groups_add(e->groups, e->loop, e->lifecycle, r->resource_group, r->group);
-    else
+        g->cpu_milli = group_spec_requests(spec).cpu_milli;
+    } else {
         g->updating = true;
+    }
     p->key = vk_strdup(g->key);
     p->uid = g->uid;
     vk_list_init(&p->link);

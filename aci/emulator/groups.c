@@ -178,6 +178,23 @@ size_t groups_len(const struct groups *groups)
     return vk_map_len(groups->by_key);
 }
 
+void groups_usage(const struct groups *groups, int64_t *ret_groups, int64_t *ret_cpu_milli)
+{
+    size_t it = 0;
+    const char *key;
+    void *value;
+
+    *ret_groups = 0;
+    *ret_cpu_milli = 0;
+    while (vk_map_next(groups->by_key, &it, &key, &value)) {
+        const struct group *g = value;
+
+        ++*ret_groups;
+        if (g->phase != GROUP_STOPPED && g->phase != GROUP_ENDED)
+            *ret_cpu_milli += g->cpu_milli;
+    }
+}
+
 static int by_id(const void *a, const void *b)
 {
     struct group *const *x = a;
@@ -261,5 +278,6 @@ void group_adopt_spec(struct group *g, struct group_spec *spec, struct group_ima
     g->image_count = image_count;
     group_spec_free(g->spec);
     g->spec = spec;
+    g->cpu_milli = group_spec_requests(spec).cpu_milli;
     group_set_tags(g, &spec->tags);
 }

@@ -21,6 +21,8 @@ struct group *groups_add(struct groups *groups, struct vk_loop *loop, struct lif
                          const char *resource_group, const char *name);
 void groups_remove(struct groups *groups, struct group *g);
 size_t groups_len(const struct groups *groups);
+/* What counts against quotas, groups whose PUT is being answered included. */
+void groups_usage(const struct groups *groups, int64_t *ret_groups, int64_t *ret_cpu_milli);
 /*
  * All groups (of one resource group, or NULL for all), phase CHECKING left out, ordered by id. The
  * array lives in the arena.

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "base/url.h"
 
 #define MAX_ANSWER (64 * 1024)
@@ -44,6 +45,24 @@ static const char *form_value(struct arm_request *r, const char *form, const cha
     return value ? value : "";
 }
 
+/* The body, wiped when the request ends. */
+static const char *read_form(struct arm_request *r)
+{
+    struct vk_str body = arm_request_body(r);
+
+    return body.n ? vk_secret_reveal(vk_arena_secret(r->arena, body.p, body.n)).p : "";
+}
+
+static bool is_secret_right(struct arm_request *r, const char *form)
+{
+    const char *decoded = url_query_get(form, "client_secret", 0, r->arena);
+    char *secret = (char *)(uintptr_t)(decoded ? decoded : vk_arena_strdup(r->arena, ""));
+    bool is_right = crypto_equal(vk_str_of(secret), vk_str_of(r->emulator->options->client_secret));
+
+    vk_wipe(secret, strlen(secret));
+    return is_right;
+}
+
 /* False when the refusal was answered. */
 static bool check_client(struct arm_request *r, const char *form)
 {
@@ -68,8 +87,7 @@ static bool check_client(struct arm_request *r, const char *form)
                                       client, o->tenant));
         return false;
     }
-    if (!crypto_equal(vk_str_of(form_value(r, form, "client_secret")),
-                      vk_str_of(o->client_secret))) {
+    if (!is_secret_right(r, form)) {
         reply_refusal(r, 401, "invalid_client", 7000215,
                       "Invalid client secret provided. Ensure the secret being sent in the request "
                       "is the client secret value, not the client secret ID.");
@@ -114,8 +132,7 @@ static void reply_token(struct arm_request *r, const char *audience, bool is_v1)
 
 void identity_token(struct arm_request *r)
 {
-    struct vk_str body = arm_request_body(r);
-    const char *form = vk_arena_str(r->arena, body);
+    const char *form = read_form(r);
     const char *scope = form_value(r, form, "scope");
     size_t n = strlen(scope), suffix = strlen("/.default");
 
@@ -132,7 +149,7 @@ void identity_token(struct arm_request *r)
 
 void identity_token_v1(struct arm_request *r)
 {
-    const char *form = vk_arena_str(r->arena, arm_request_body(r));
+    const char *form = read_form(r);
     const char *resource = form_value(r, form, "resource");
 
     if (!check_client(r, form))

@@ -411,6 +411,7 @@ void lifecycle_delete(struct group *g, lifecycle_fn fn, void *user)
         return;
     log_v(2, "Deleting container group", LS("group", g->key), LI("phase", g->phase));
     g->phase = GROUP_DELETING;
+    g->provisioning_state = "Deleting";
     g->gone_at_mono_ms = vk_mono_ms() + g->lifecycle->config.delete_latency_ms;
     teardown(g, NEXT_GONE);
 }

@@ -12,21 +12,6 @@ static int64_t whole_cores(int64_t milli)
     return (milli + 999) / 1000;
 }
 
-static void count(const struct groups *groups, int64_t *ret_groups, int64_t *ret_cores)
-{
-    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    struct group **list;
-    size_t n = groups_list(groups, NULL, arena, &list);
-    int64_t milli = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (list[i]->phase != GROUP_STOPPED && list[i]->phase != GROUP_ENDED)
-            milli += group_spec_requests(list[i]->spec).cpu_milli;
-    }
-    *ret_groups = (int64_t)n;
-    *ret_cores = whole_cores(milli);
-}
-
 static int reached(const struct limits_config *config, const char *quota, int64_t limit,
                    int64_t usage, int64_t requested, struct vk_err *err)
 {
@@ -40,10 +25,11 @@ static int reached(const struct limits_config *config, const char *quota, int64_
 int limits_check_new(const struct limits_config *config, const struct groups *groups,
                      const struct group_spec *spec, struct vk_err *err)
 {
-    int64_t used_groups, used_cores;
+    int64_t used_groups, used_milli, used_cores;
     int64_t cores = whole_cores(group_spec_requests(spec).cpu_milli);
 
-    count(groups, &used_groups, &used_cores);
+    groups_usage(groups, &used_groups, &used_milli);
+    used_cores = whole_cores(used_milli);
     if (used_groups + 1 > config->groups)
         return reached(config, "ContainerGroups", config->groups, used_groups, 1, err);
     if (used_cores + cores > config->cores)
@@ -74,9 +60,10 @@ static void write_usage(struct json_writer *w, const struct limits_config *confi
 void limits_write_usages(const struct limits_config *config, const struct groups *groups,
                          const char *subscription, struct json_writer *w)
 {
-    int64_t used_groups, used_cores;
+    int64_t used_groups, used_milli, used_cores;
 
-    count(groups, &used_groups, &used_cores);
+    groups_usage(groups, &used_groups, &used_milli);
+    used_cores = whole_cores(used_milli);
     json_begin_object(w, NULL);
     json_begin_array(w, "value");
     write_usage(w, config, subscription, "ContainerGroups", "Container Groups", used_groups,
