@@ -304,6 +304,15 @@ static inline void wait_for_close(struct world *w)
     assert_true(vk_loop_run_until(w->loop, &w->has_closed, PATIENCE_MS));
 }
 
+static inline void wait_for_nobody(const struct world *w)
+{
+    bool never = false;
+
+    for (int left_ms = PATIENCE_MS; w->listener->count > 0 && left_ms > 0; left_ms--)
+        (void)vk_loop_run_until(w->loop, &never, 1);
+    assert_int_equal(w->listener->count, 0);
+}
+
 static inline void run_client(struct world *w, struct client *c)
 {
     client_start(w, c);

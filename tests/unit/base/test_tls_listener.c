@@ -144,8 +144,7 @@ static void handshakes_cut_anywhere_leave_nothing_behind(void **state)
         close(fd);
         assert_false(vk_loop_run_until(w->loop, &never, 2));
     }
-    assert_false(vk_loop_run_until(w->loop, &never, 50));
-    assert_int_equal(w->listener->count, 0);
+    wait_for_nobody(w);
     assert_int_equal(w->opened, 0);
     SSL_free(ssl);
     SSL_CTX_free(ctx);
@@ -156,13 +155,18 @@ static void garbage_instead_of_a_handshake_is_dropped(void **state)
 {
     struct world *w = *state;
     bool never = false;
+    char buf[64];
+    ssize_t n;
     int fd;
 
     world_listen(w, false);
     fd = connect_plainly(w);
     assert_int_equal(send(fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
-    assert_false(vk_loop_run_until(w->loop, &never, 30));
-    assert_int_equal(w->listener->count, 0);
+    /* An alert may come first. */
+    do
+        (void)vk_loop_run_until(w->loop, &never, 1);
+    while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0 || (n < 0 && errno == EAGAIN));
+    wait_for_nobody(w);
     close(fd);
 }
 
