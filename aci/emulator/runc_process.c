@@ -148,6 +148,8 @@ static int spawn(char *const *argv, char *const *env, const int fds[4], pid_t *r
     for (int i = 0; i < 4; i++)
         if (fds[i] >= 0)
             posix_spawn_file_actions_adddup2(&actions, fds[i], i);
+    /* Libraries and whoever started us do not all set CLOEXEC. */
+    posix_spawn_file_actions_addclosefrom_np(&actions, fds[3] >= 0 ? 4 : 3);
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A real registry and podman. Skipped where the machine has none (fixture_missing). */
-#include "registry_fixture.h"
+#include "tests/unit/emulator/registry_fixture.h"
 
 #include "aci/emulator/image_store.h"
 #include "aci/emulator/runc_mounts.h"
