@@ -30,7 +30,8 @@ struct tracked_pod {
     bool forgotten; /* goes as soon as no write and no upcall is under way */
     unsigned pins;  /* upcalls under way */
     int64_t exists_since_mono_ms;
-    struct write_op *write; /* PUT or DELETE under way, see group_writer.h */
+    int64_t accepted_mono_ms; /* when our PUT was accepted; 0: found */
+    struct write_op *write;   /* PUT or DELETE under way, see group_writer.h */
 
     /* Tracking. */
     char provisioning[24]; /* as the last LIST or GET said */

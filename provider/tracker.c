@@ -317,7 +317,8 @@ static void handle_missing(struct tracker *t, struct tracked_pod *pod)
 {
     const int64_t now = vk_mono_ms();
     pod->missing++;
-    if (pod->missing < MISSING_GETS || now - pod->exists_since_mono_ms < SETTLE_MS) {
+    if (pod->missing < MISSING_GETS ||
+        (pod->accepted_mono_ms && now - pod->accepted_mono_ms < SETTLE_MS)) {
         pod->suspect = true;
         pod->read_due_mono_ms = now + READ_RETRY_MS / 2;
         return;
