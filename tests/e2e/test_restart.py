@@ -7,7 +7,8 @@ from polling import eventually, holds
 
 def running(world, namespace, count):
     pods = [pod for pod in world.pods(namespace)
-            if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None all(status.state.running for status in pod.status.container_statuses or [])]
+            if pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None
+            and all(status.state.running for status in pod.status.container_statuses or [])]
     return pods if len(pods) == count else None
 
 
