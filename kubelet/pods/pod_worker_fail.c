@@ -118,8 +118,10 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
 
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform)
 {
+    const char *fallback = is_platform ? "ProviderFailed" : "FailedResolvePod";
+
     if (is_permanent(err, is_platform))
-        worker_fail(w, vk_str_empty(err->reason) ? "ProviderFailed" : err->reason, err->msg);
+        worker_fail(w, vk_str_empty(err->reason) ? fallback : err->reason, err->msg);
     else if (is_platform && is_image_error(err))
         wait_for_image(w, err);
     else

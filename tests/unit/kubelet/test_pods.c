@@ -204,6 +204,19 @@ static void object_deletion_is_retried(void **state)
     assert_int_equal(w->memory.deletes, 1);
 }
 
+static void object_is_deleted_only_after_its_last_status_is_written(void **state)
+{
+    struct world *w = *state;
+    struct fake_pod *p = run_one(w, SPEC_ALWAYS);
+
+    p->finalizer = true;
+    w->api.refuse_patches = 1;
+    fake_begin_deletion(&w->api, p);
+    RUN_UNTIL(w, w->api.deletes == 1);
+    assert_int_equal(w->api.refuse_patches, 0);
+    assert_string_equal(world_status(w, "web", "phase"), "Failed");
+}
+
 static void transient_error_waits_with_one_event_then_succeeds(void **state)
 {
     struct world *w = *state;
@@ -429,6 +442,7 @@ int main(void)
         ONE(pod_never_tried_costs_the_provider_nothing),
         ONE(group_deletion_is_retried_until_it_succeeds),
         ONE(object_deletion_is_retried),
+        ONE(object_is_deleted_only_after_its_last_status_is_written),
         ONE(transient_error_waits_with_one_event_then_succeeds),
         ONE(every_permanent_code_fails_the_pod_at_once),
         ONE(inaccessible_image_waits_and_recovers),
