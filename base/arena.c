@@ -30,6 +30,12 @@
 #endif
 
 #define ARENA_ALIGN alignof(max_align_t)
+/* Text needs none; the sanitizer watches words of eight bytes. */
+#ifdef ARENA_ASAN
+#define TEXT_ALIGN ARENA_ALIGN
+#else
+#define TEXT_ALIGN ((size_t)1)
+#endif
 #define ARENA_FIRST_CHUNK ((size_t)2048)
 #define ARENA_MAX_CHUNK ((size_t)65536)
 
@@ -53,9 +59,9 @@ struct vk_arena {
     size_t used;
 };
 
-static size_t align_up(size_t n)
+static size_t align_up(size_t n, size_t align)
 {
-    return (n + ARENA_ALIGN - 1) & ~(ARENA_ALIGN - 1);
+    return (n + align - 1) & ~(align - 1);
 }
 
 struct vk_arena *vk_arena_new(void)
@@ -112,33 +118,55 @@ static char *alloc_large(struct vk_arena *arena, size_t need)
     return chunk->data;
 }
 
-void *vk_arena_alloc(struct vk_arena *arena, size_t size)
+static void add_chunk(struct vk_arena *arena, size_t size)
 {
-    size_t need;
+    struct chunk *chunk = chunk_new(size);
+
+    chunk->next = arena->chunks;
+    arena->chunks = chunk;
+    arena->offset = 0;
+}
+
+static char *place(struct vk_arena *arena, size_t need, size_t align)
+{
+    size_t offset = align_up(arena->offset, align);
+
+    if (!arena->chunks || offset > arena->chunks->size || arena->chunks->size - offset < need) {
+        if (need > arena->next_size / 2)
+            return alloc_large(arena, need);
+        add_chunk(arena, arena->next_size);
+        if (arena->next_size < ARENA_MAX_CHUNK)
+            arena->next_size *= 2;
+        offset = 0;
+    }
+    arena->offset = offset + need;
+    return arena->chunks->data + offset;
+}
+
+static void *take(struct vk_arena *arena, size_t size, size_t align)
+{
     char *p;
 
     if (size > SIZE_MAX / 2)
         abort();
-    need = align_up(size ? size : 1) + ARENA_GAP;
-    if (arena->chunks && arena->chunks->size - arena->offset >= need) {
-        p = arena->chunks->data + arena->offset;
-        arena->offset += need;
-    } else if (need > arena->next_size / 2) {
-        p = alloc_large(arena, need);
-    } else {
-        struct chunk *chunk = chunk_new(arena->next_size);
-
-        if (arena->next_size < ARENA_MAX_CHUNK)
-            arena->next_size *= 2;
-        chunk->next = arena->chunks;
-        arena->chunks = chunk;
-        p = chunk->data;
-        arena->offset = need;
-    }
+    p = place(arena, align_up(size ? size : 1, align) + ARENA_GAP, align);
     arena->used += size;
     ARENA_UNPOISON(p, size ? size : 1);
     memset(p, 0, size ? size : 1);
     return p;
+}
+
+struct vk_arena *vk_arena_new_sized(size_t expected_bytes)
+{
+    struct vk_arena *arena = vk_arena_new();
+
+    add_chunk(arena, align_up(expected_bytes, ARENA_ALIGN));
+    return arena;
+}
+
+void *vk_arena_alloc(struct vk_arena *arena, size_t size)
+{
+    return take(arena, size, ARENA_ALIGN);
 }
 
 void *vk_arena_array(struct vk_arena *arena, size_t count, size_t size)
@@ -162,7 +190,7 @@ char *vk_arena_strndup(struct vk_arena *arena, const char *s, size_t n)
 
 char *vk_arena_str(struct vk_arena *arena, struct vk_str s)
 {
-    char *copy = vk_arena_alloc(arena, s.n + 1);
+    char *copy = take(arena, s.n + 1, TEXT_ALIGN);
 
     if (s.n)
         memcpy(copy, s.p, s.n);
@@ -181,7 +209,7 @@ char *vk_arena_printf(struct vk_arena *arena, const char *fmt, ...)
     va_end(args);
     if (n < 0)
         abort();
-    text = vk_arena_alloc(arena, (size_t)n + 1);
+    text = take(arena, (size_t)n + 1, TEXT_ALIGN);
     vsnprintf(text, (size_t)n + 1, fmt, again);
     va_end(again);
     return text;

@@ -12,6 +12,8 @@
 struct vk_arena;
 
 struct vk_arena *vk_arena_new(void);
+/* For what is kept by the thousand: the first expected_bytes come from one piece of that size. */
+struct vk_arena *vk_arena_new_sized(size_t expected_bytes);
 /* NULL is fine. Frees everything allocated from it. */
 void vk_arena_free(struct vk_arena *arena);
 void vk_arena_free_ptr_(struct vk_arena **arena);

@@ -50,6 +50,31 @@ static void many_small_pieces_keep_their_content(void **state)
     }
 }
 
+static void pieces_behind_text_are_aligned_and_a_sized_arena_may_grow(void **state)
+{
+    static const size_t sizes[] = {0, 1, 100, 4096, 100000};
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(sizes); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new_sized(sizes[i]);
+        char *texts[300];
+        int64_t *numbers[300];
+
+        for (size_t j = 0; j < VK_COUNT(texts); j++) {
+            texts[j] = vk_arena_printf(arena, "%zu", j * 7);
+            numbers[j] = vk_arena_alloc(arena, sizeof(**numbers));
+            assert_int_equal((uintptr_t)numbers[j] % alignof(max_align_t), 0);
+            *numbers[j] = (int64_t)j;
+        }
+        for (size_t j = 0; j < VK_COUNT(texts); j++) {
+            char *expected VK_AUTOFREE = vk_asprintf("%zu", j * 7);
+
+            assert_string_equal(texts[j], expected);
+            assert_int_equal(*numbers[j], j);
+        }
+    }
+}
+
 static void strings_are_copied_and_terminated(void **state)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -98,6 +123,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
         cmocka_unit_test(many_small_pieces_keep_their_content),
+        cmocka_unit_test(pieces_behind_text_are_aligned_and_a_sized_arena_may_grow),
         cmocka_unit_test(strings_are_copied_and_terminated),
         cmocka_unit_test(cleanups_run_once_in_reverse_while_memory_lives),
     };
