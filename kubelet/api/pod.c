@@ -125,15 +125,11 @@ static int check_identity(const struct object_meta *meta, struct vk_err *err)
     return 0;
 }
 
-static int decode(struct pod *pod, struct vk_err *err)
+static int decode(const struct json *tree, struct pod *pod, struct vk_err *err)
 {
-    struct vk_arena *scratch VK_ARENA_AUTO = vk_arena_new();
-    const struct json *tree;
-
     pod->spec.enable_service_links = true;
     pod->spec.automount_service_account_token = true;
-    if (json_parse(pod->raw, POD_MAX_BYTES, scratch, &tree, err) < 0 ||
-        json_decode(tree, pod_fields, pod, pod->arena_, "", err) < 0 ||
+    if (json_decode(tree, pod_fields, pod, pod->arena_, "", err) < 0 ||
         check_identity(&pod->meta, err) < 0)
         return -1;
     fill_port_defaults(&pod->spec.containers);
@@ -143,21 +139,39 @@ static int decode(struct pod *pod, struct vk_err *err)
     return 0;
 }
 
+/* Also the raw text: one arena holds all of it. */
+static struct pod *pod_new(struct vk_str raw, size_t decoded_bytes)
+{
+    struct vk_arena *arena = vk_arena_new_sized(sizeof(struct pod) + raw.n + 1 + decoded_bytes);
+    struct pod *pod = vk_arena_alloc(arena, sizeof(*pod));
+
+    pod->arena_ = arena;
+    pod->refs_ = 1;
+    pod->raw = (struct vk_str){.p = vk_arena_str(arena, raw), .n = raw.n};
+    return pod;
+}
+
+/*
+ * Pods are kept by the thousand, so their arena is made to measure: a first decoding, thrown away
+ * with the tree, says how large. An eighth more is about what alignment takes.
+ */
 int pod_parse(struct vk_str raw, struct pod **ret, struct vk_err *err)
 {
-    struct vk_arena *arena;
+    struct vk_arena *scratch VK_ARENA_AUTO = vk_arena_new();
+    struct vk_arena *trial VK_ARENA_AUTO = vk_arena_new();
+    struct pod measured = {.arena_ = trial};
+    const struct json *tree;
     struct pod *pod;
 
     if (raw.n > POD_MAX_BYTES)
         return vk_err_set(err, VK_TOO_LARGE, "a pod of %zu bytes is over the limit of %u", raw.n,
                           POD_MAX_BYTES);
-    arena = vk_arena_new();
-    pod = vk_arena_alloc(arena, sizeof(*pod));
-    pod->arena_ = arena;
-    pod->refs_ = 1;
-    pod->raw = without_managed_fields(raw, arena);
-    if (decode(pod, err) < 0) {
-        vk_arena_free(arena);
+    raw = without_managed_fields(raw, scratch);
+    if (json_parse(raw, POD_MAX_BYTES, scratch, &tree, err) < 0 || decode(tree, &measured, err) < 0)
+        return -(int)err->code;
+    pod = pod_new(raw, vk_arena_used(trial) + vk_arena_used(trial) / 8);
+    if (decode(tree, pod, err) < 0) {
+        pod_unref(pod);
         return -(int)err->code;
     }
     *ret = pod;
