@@ -277,7 +277,10 @@ static void send_next(struct event_recorder *r)
         write_event(r, e, &body);
         break;
     case STEP_COMPARE:
-        request.method = "GET";
+        /* A node may create and patch events, not read them; a patch of nothing reads as well. */
+        request.method = "PATCH";
+        request.patch = REST_MERGE_PATCH;
+        vk_buf_adds(&body, "{}");
         break;
     case STEP_PATCH:
     case STEP_PATCH_GREW:

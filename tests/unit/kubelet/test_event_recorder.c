@@ -320,8 +320,10 @@ static void after_a_restart_a_counted_event_is_found_and_raised_only(void **stat
         world_run(&w);
         fake_run_ms(&w.api, 5);
         assert_non_null(strstr(vk_buf_peek(&w.api.asked),
-                               "GET /api/v1/namespaces/ns/events/" COUNTED_NAME "\n"));
-        assert_int_equal(strstr(vk_buf_peek(&w.api.asked), "PATCH ") != NULL, cases[i].patched);
+                               "PATCH /api/v1/namespaces/ns/events/" COUNTED_NAME
+                               " [application/merge-patch+json] {}\n"));
+        assert_int_equal(strstr(vk_buf_peek(&w.api.asked), "{\"count\":3,") != NULL,
+                         cases[i].patched);
         world_stop(&w);
     }
 }
