@@ -42,17 +42,20 @@ static int decode(struct vk_str text, size_t step, struct vk_buf *out)
 /* However the bytes are cut, the same events come out. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct vk_buf whole VK_BUF_AUTO, cut VK_BUF_AUTO;
-    struct vk_str text = {.p = (const char *)data + 1, .n = size ? size - 1 : 0};
+    struct vk_buf whole, cut;
+    struct vk_str text;
     int rc;
 
     if (size < 2)
         return 0;
+    text = (struct vk_str){.p = (const char *)data + 1, .n = size - 1};
     vk_buf_init(&whole, 16 << 20);
     vk_buf_init(&cut, 16 << 20);
     rc = decode(text, text.n, &whole);
     if (decode(text, 1 + data[0] % 32, &cut) != rc ||
         !vk_str_eq(vk_buf_str(&whole), vk_buf_str(&cut)))
         abort();
+    vk_buf_release(&whole);
+    vk_buf_release(&cut);
     return 0;
 }
