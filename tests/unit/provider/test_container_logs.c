@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/unit/provider/provider_world.h"
+
+static bool one_done(struct world *w)
+{
+    return w->done >= 1;
+}
+static bool is_synced(struct world *w)
+{
+    return w->synced;
+}
+static bool has_first(struct world *w)
+{
+    return strstr(vk_buf_peek(&w->logged), "one\n") != NULL;
+}
+static bool has_second(struct world *w)
+{
+    return strstr(vk_buf_peek(&w->logged), "two\n") != NULL;
+}
+
+static void sink_write(void *user, struct vk_str bytes)
+{
+    struct world *w = user;
+    assert_false(w->sink_full);
+    vk_buf_addstr(&w->logged, bytes);
+}
+
+static bool sink_is_full(void *user)
+{
+    const struct world *w = user;
+    return w->sink_full;
+}
+
+static struct log_stream *start(struct world *w, struct container_log_options options)
+{
+    const struct pod_identity id = world_id("web", "u1");
+    const struct log_sink sink = {.write = sink_write, .is_full = sink_is_full, .user = w};
+    return w->provider.ops->get_container_logs(w->provider.p, &id, "c", &options, &sink, world_done,
+                                               w);
+}
+
+#define LINE1 "2024-05-01T00:00:01Z one\\n"
+#define LINE2 "2024-05-01T00:00:02Z two\\n"
+
+static void a_log_is_read_whole_by_tail_and_with_times(void **state)
+{
+    struct world *w = *state;
+    w->arm.log = LINE1 "2024-05-01T00:00:02Z cut";
+    (void)start(w, (struct container_log_options){.tail_lines = -1});
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\ncut");
+    assert_string_equal(w->arm.last_logs_query, "all");
+    w->done = 0;
+    vk_buf_clear(&w->logged);
+    (void)start(w, (struct container_log_options){.tail_lines = 7, .timestamps = true});
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&w->logged),
+                        "2024-05-01T00:00:01Z one\n2024-05-01T00:00:02Z cut");
+    assert_string_equal(w->arm.last_logs_query, "tail");
+}
+
+static void limits_cut_the_stream(void **state)
+{
+    struct world *w = *state;
+    w->arm.log = LINE1 LINE2;
+    (void)start(w, (struct container_log_options){.tail_lines = -1, .limit_bytes = 6});
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\ntw");
+    w->done = 0;
+    vk_buf_clear(&w->logged);
+    (void)start(w, (struct container_log_options){.tail_lines = 0});
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&w->logged), "");
+}
+
+static void no_log_yet_is_not_found(void **state)
+{
+    struct world *w = *state;
+    (void)start(w, (struct container_log_options){.tail_lines = -1, .follow = true});
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_NOT_FOUND);
+    assert_string_equal(w->err.reason, "ContainerLogNotAvailable");
+}
+
+static void former_runs_are_refused_with_a_sentence(void **state)
+{
+    struct world *w = *state;
+    (void)start(w, (struct container_log_options){.tail_lines = -1, .previous = true});
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_UNSUPPORTED);
+}
+
+static void following_goes_on_until_the_container_ended(void **state)
+{
+    struct world *w = *state;
+    w->existing = "u1";
+    struct arm_group *g = world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    world_start(w);
+    UNTIL(w, is_synced);
+    w->arm.log = LINE1;
+    (void)start(w, (struct container_log_options){.tail_lines = -1, .follow = true});
+    UNTIL(w, has_first);
+    w->arm.log = LINE1 LINE2;
+    UNTIL(w, has_second);
+    assert_int_equal(w->done, 0);
+    w->arm.log = LINE1 LINE2 "2024-05-01T00:00:03Z last";
+    g->state = "Terminated";
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\ntwo\nlast");
+}
+
+static void a_full_sink_stops_the_stream_until_it_resumes(void **state)
+{
+    struct world *w = *state;
+    w->arm.log = LINE1 LINE2;
+    w->sink_full = true;
+    struct log_stream *s = start(w, (struct container_log_options){.tail_lines = -1});
+    const bool never = false;
+    assert_false(vk_loop_run_until(w->loop, &never, 100));
+    assert_int_equal(w->done, 0);
+    w->sink_full = false;
+    w->provider.ops->log_stream_resume(w->provider.p, s);
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\ntwo\n");
+}
+
+static void a_cancelled_stream_says_no_more(void **state)
+{
+    struct world *w = *state;
+    w->arm.log = LINE1;
+    struct log_stream *s = start(w, (struct container_log_options){.tail_lines = -1});
+    w->provider.ops->log_stream_cancel(w->provider.p, s);
+    (void)start(w, (struct container_log_options){.tail_lines = -1});
+    UNTIL(w, one_done);
+    assert_int_equal(w->done, 1);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\n");
+}
+
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_WORLD(a_log_is_read_whole_by_tail_and_with_times),
+        IN_WORLD(limits_cut_the_stream),
+        IN_WORLD(no_log_yet_is_not_found),
+        IN_WORLD(former_runs_are_refused_with_a_sentence),
+        IN_WORLD(following_goes_on_until_the_container_ended),
+        IN_WORLD(a_full_sink_stops_the_stream_until_it_resumes),
+        IN_WORLD(a_cancelled_stream_says_no_more),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
