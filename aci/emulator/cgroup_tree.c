@@ -139,11 +139,13 @@ static int kill_listed(const char *directory)
     FILE *f = fopen(name, "re");
     if (!f)
         return 0;
-    int found = 0, pid = 0;
-    while (fscanf(f, "%d", &pid) == 1) {
+    int found = 0;
+    int64_t pid;
+    char line[32];
+    while (fgets(line, sizeof(line), f)) {
         found++;
-        if (pid > 1 && pid != getpid())
-            kill(pid, SIGKILL);
+        if (vk_str_int64(vk_str_trim(vk_str_of(line)), 2, INT_MAX, &pid) && pid != getpid())
+            kill((pid_t)pid, SIGKILL);
     }
     fclose(f);
     return found;

@@ -232,8 +232,10 @@ void container_log_read(const struct container_log *log, int64_t tail, bool time
     char *owned VK_AUTOFREE = NULL;
     const char *p = vk_buf_peek(&log->rest);
     size_t n = vk_buf_len(&log->rest);
-    if (log->fd >= 0)
-        p = owned = stored_text(log, tail, &n);
+    if (log->fd >= 0) {
+        owned = stored_text(log, tail, &n);
+        p = owned;
+    }
     size_t at = tail < 0 ? 0 : tail_start(p, n, tail, SIZE_MAX);
     if (timestamps) {
         vk_buf_add(out, p + at, n - at);

@@ -15,7 +15,7 @@
 #include "base/map.h"
 #include "base/secret.h"
 
-#define PULL_DEADLINE_MS (10 * 60 * 1000)
+#define PULL_DEADLINE_MIN 10
 #define INSPECT_DEADLINE_MS 30000
 
 struct image_store {
@@ -284,7 +284,7 @@ static void on_pulled(void *user, const struct runc_result *result)
         if (result->timed_out)
             (void)vk_err_set(&err, VK_UNAVAILABLE,
                              "Failed to pull image \"%.120s\": not done after %d minutes",
-                             pull->image, PULL_DEADLINE_MS / 60000);
+                             pull->image, PULL_DEADLINE_MIN);
         else if (result->status < 0)
             (void)vk_err_set(&err, VK_UNAVAILABLE, "podman did not start; is it installed?");
         else
@@ -372,7 +372,7 @@ static void pull_begin(struct pull *pull, const struct engine_image_spec *spec,
     write_credentials(pull->store, spec, ref->registry, &secret);
     const char *const argv[] = {"podman",          "pull", "-q", "--authfile",
                                 "/proc/self/fd/3", name,   NULL};
-    run_podman(pull, argv, vk_buf_str(&secret), PULL_DEADLINE_MS, on_pulled);
+    run_podman(pull, argv, vk_buf_str(&secret), INT64_C(60000) * PULL_DEADLINE_MIN, on_pulled);
     vk_buf_release_secret(&secret);
 }
 

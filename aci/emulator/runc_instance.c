@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -135,12 +135,15 @@ static bool read_pid(const struct runc_instance *i, pid_t *ret_pid, int64_t *ret
     char *path VK_AUTOFREE = vk_asprintf("%s/pid", i->bundle);
     FILE *f = fopen(path, "re");
     struct stat st;
-    int pid = 0;
-    bool ok = f && fscanf(f, "%d", &pid) == 1 && pid > 1 && fstat(fileno(f), &st) == 0;
+    int64_t pid = 0;
+    char line[32];
+    bool ok = f && fgets(line, sizeof(line), f) &&
+              vk_str_int64(vk_str_trim(vk_str_of(line)), 2, INT_MAX, &pid) &&
+              fstat(fileno(f), &st) == 0;
     if (f)
         fclose(f);
     if (ok) {
-        *ret_pid = pid;
+        *ret_pid = (pid_t)pid;
         *ret_wall_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     }
     return ok;

@@ -109,7 +109,7 @@ static int write_config(struct runc_instance *i, const struct engine_container_s
     char ns[32];
     sandbox_net_namespace(&i->sandbox->engine->net, i->sandbox->index, ns);
     struct image_user user;
-    struct runc_bind *binds;
+    struct runc_bind *binds = NULL;
     struct runc_config_input in = {
         .spec = spec,
         .image = image,

@@ -181,15 +181,29 @@ void sandbox_net_clean(const char *name)
         (void)runc_process_run_now(argv, vk_buf_str(&script), IP_DEADLINE_MS);
 }
 
+/* Number `index` of a line of numbers. */
+static bool counter_at(struct vk_str numbers, unsigned index, int64_t *ret)
+{
+    struct vk_str rest = vk_str_trim(numbers);
+    while (index-- > 0) {
+        (void)vk_str_cut(rest, ' ', &rest);
+        rest = vk_str_trim(rest);
+    }
+    return vk_str_int64(vk_str_trim(vk_str_cut(rest, ' ', &rest)), 0, INT64_MAX, ret);
+}
+
 bool sandbox_net_counters(int pid, int64_t *ret_rx_bytes, int64_t *ret_tx_bytes)
 {
     char path[64], line[512];
     (void)snprintf(path, sizeof(path), "/proc/%d/net/dev", pid);
     FILE *f = fopen(path, "re");
     bool found = false;
-    while (f && !found && fgets(line, sizeof(line), f))
-        found = sscanf(line, " eth0: %" SCNd64 " %*u %*u %*u %*u %*u %*u %*u %" SCNd64,
-                       ret_rx_bytes, ret_tx_bytes) == 2;
+    while (f && !found && fgets(line, sizeof(line), f)) {
+        struct vk_str counters;
+        struct vk_str device = vk_str_trim(vk_str_cut(vk_str_of(line), ':', &counters));
+        found = vk_str_is(device, "eth0") && counter_at(counters, 0, ret_rx_bytes) &&
+                counter_at(counters, 8, ret_tx_bytes);
+    }
     if (f)
         fclose(f);
     return found;
