@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/options.h"
 
+#include <arpa/inet.h>
+
 #include "base/file.h"
 #include "kubelet/api/quantity.h"
 
@@ -371,6 +373,18 @@ static int check_capacity(const struct aci_kubelet_options *o, struct vk_err *er
     return 0;
 }
 
+/* The API server takes nothing else as a node's InternalIP, and says so only once the node exists.
+ */
+static int check_node_ip(const char *text, struct vk_err *err)
+{
+    struct in6_addr address;
+
+    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
+        return 0;
+    return vk_err_set(err, VK_INVALID, "--node-ip '%s': expected an IP address like 10.0.0.7",
+                      text);
+}
+
 int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena *arena,
                                  struct vk_err *err)
 {
@@ -379,6 +393,7 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
     if (require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
         require(o->node_ip, "node-ip",
                 "give the address at which the API server reaches this process", err) < 0 ||
+        check_node_ip(o->node_ip, err) < 0 ||
         require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
         require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
             0 ||
