@@ -19,7 +19,12 @@
 #define DEFAULT_PAGE_SIZE 500
 #define LIST_DEADLINE_MS 60000
 #define SILENCE_MARGIN_MS 30000
-#define BACKOFF_INITIAL_MS 800
+/*
+ * An API server ends the watch of one node's pods when ten events wait for it, which a burst on one
+ * node reaches; the pause before the next one is a pause of the burst. client-go takes 800 ms, for
+ * thousands of clients at once.
+ */
+#define BACKOFF_INITIAL_MS 200
 #define BACKOFF_MAX_MS 30000
 /* A longer wait that a server asks for is not believed. */
 #define MAX_RETRY_AFTER_MS (10 * 60 * 1000)
