@@ -11,6 +11,15 @@
 #include "base/log.h"
 #include "base/url.h"
 
+/*
+ * ARM multiplexes (HTTP/2); where a proxy or the emulator speaks HTTP/1.1 alone, a burst of PUTs
+ * that take 80 ms each needs this many to reach 500 a second.
+ */
+#define ARM_MAX_CONNECTIONS 64
+
+/* ARM itself multiplexes; without HTTP/2 a burst of PUTs needs as many connections at once. */
+#define MAX_CONNECTIONS 64
+
 struct arm_client {
     struct vk_loop *loop;
     struct http_host *host;
@@ -266,6 +275,7 @@ struct arm_client *arm_client_new(struct vk_loop *loop, struct http_client *http
         .base_url = config->endpoint,
         .ca_file = config->ca_file,
         .user_agent = config->user_agent,
+        .max_connections = ARM_MAX_CONNECTIONS,
     };
     client->host = http_host_new(http, &host);
     return client;
