@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "base/buf.h"
 #include "base/loop.h"
 #include "base/vk_err.h"
@@ -39,6 +41,34 @@ struct log_sink {
     void *user;
 };
 struct log_stream; /* handle of a log read under way */
+
+/* A process in a container, or an attachment to one; handle of the provider. */
+struct exec_session;
+
+struct exec_request {
+    struct pod_identity id;
+    const char *container;
+    const char *const *command; /* argv; count 0 for an attachment */
+    size_t command_count;
+    bool has_input, has_output, has_error; /* with a terminal there is no separate error output */
+    bool tty;
+    uint16_t rows, columns; /* 0: not known yet */
+};
+/* How it ended: err of finished() NULL means that the process ran and ended with this code. */
+struct exec_result {
+    int exit_code;
+};
+/* Calls of the provider into the kubelet, never from inside an operation. */
+struct exec_events {
+    /* Bytes for the client; the provider stops while is_full() and goes on after exec_resume. */
+    void (*output)(void *user, struct vk_str bytes);
+    void (*error_output)(void *user, struct vk_str bytes);
+    bool (*is_full)(void *user);
+    /* exec_write may go on after it said that no more fits. */
+    void (*input_drained)(void *user);
+    /* Once, last, unless cancelled; all output came before. The session is invalid afterwards. */
+    void (*finished)(void *user, const struct exec_result *result, const struct vk_err *err);
+};
 
 struct provider_upcalls;
 
@@ -78,6 +108,24 @@ struct provider_ops {
     void (*log_stream_resume)(void *p, struct log_stream *s);
     /* No callback afterwards. */
     void (*log_stream_cancel)(void *p, struct log_stream *s);
+    /*
+     * Runs a command beside the container's own process. Input given before the process runs is
+     * kept within the limits of exec_write.
+     */
+    struct exec_session *(*run_in_container)(void *p, const struct exec_request *request,
+                                             const struct exec_events *events, void *user);
+    /* The container's own streams. Without input support: VK_UNSUPPORTED by finished, before any
+     * byte is taken. */
+    struct exec_session *(*attach_to_container)(void *p, const struct exec_request *request,
+                                                const struct exec_events *events, void *user);
+    /* Takes all bytes; false says that no more should come before input_drained. */
+    bool (*exec_write)(void *p, struct exec_session *s, struct vk_str bytes);
+    void (*exec_end_input)(void *p, struct exec_session *s);
+    void (*exec_resize)(void *p, struct exec_session *s, uint16_t rows, uint16_t columns);
+    void (*exec_resume)(void *p, struct exec_session *s);
+    /* The client is gone: the process is ended as far as the platform allows. No callback
+     * afterwards. */
+    void (*exec_cancel)(void *p, struct exec_session *s);
     /* Fills capacity for the node object. */
     void (*get_capacity)(void *p, struct node_capacity *ret);
     /*
