@@ -17,9 +17,6 @@
  */
 #define ARM_MAX_CONNECTIONS 64
 
-/* ARM itself multiplexes; without HTTP/2 a burst of PUTs needs as many connections at once. */
-#define MAX_CONNECTIONS 64
-
 struct arm_client {
     struct vk_loop *loop;
     struct http_host *host;

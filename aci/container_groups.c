@@ -44,8 +44,7 @@ struct groups_call {
     group_item_fn item;
     struct json_list_reader *reader;
     struct vk_err item_err;
-    size_t skipped;
-    unsigned pages;
+    struct groups_listing listing;
     /* DELETE */
     char *poll_url; /* NULL: the group itself is polled */
     enum operation_style style;
@@ -289,7 +288,7 @@ static int on_item(void *user, struct vk_str raw, struct vk_err *err)
     struct vk_err bad;
     if (container_group_parse(raw, arena, &group, &bad) < 0) {
         log_v(2, "Skipped an unreadable container group", LERR(&bad));
-        call->skipped++;
+        call->listing.skipped++;
         return 0;
     }
     call->item(call->user, &group);
@@ -309,7 +308,7 @@ static void read_page(struct groups_call *call, char *target)
     json_list_reader_free(call->reader);
     call->reader = json_list_reader_new("value", CONTAINER_GROUP_MAX_BYTES, on_item, call);
     call->item_err = (struct vk_err){0};
-    call->pages++;
+    call->listing.pages++;
     start(call,
           (struct arm_request){.method = "GET",
                                .deadline_ms = LIST_DEADLINE_MS,
@@ -322,12 +321,12 @@ static void end_list(struct groups_call *call, const struct vk_err *err)
 {
     const groups_listed_fn fn = call->fn.listed;
     void *user = call->user;
-    const size_t skipped = call->skipped;
+    const struct groups_listing listing = call->listing;
     struct vk_err explained;
     if (err)
         explained = explain(call, err);
     call_free(call);
-    fn(user, skipped, err ? &explained : NULL);
+    fn(user, &listing, err ? &explained : NULL);
 }
 
 static void on_page(void *user, const struct arm_response *response, const struct vk_err *err)
@@ -352,7 +351,7 @@ static void on_page(void *user, const struct arm_response *response, const struc
     const char *next = json_string(json_get(root, "nextLink"));
     if (vk_str_empty(next)) {
         end_list(call, NULL);
-    } else if (call->pages >= LIST_MAX_PAGES) {
+    } else if (call->listing.pages >= LIST_MAX_PAGES) {
         (void)vk_err_set(&bad, VK_TOO_LARGE, "more than %d pages", LIST_MAX_PAGES);
         end_list(call, &bad);
     } else if (*next == '/') {

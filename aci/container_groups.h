@@ -43,11 +43,13 @@ struct groups_call *container_groups_delete(struct container_groups *groups, con
 
 /* Each group of the list in turn, borrowed for the call, without instance views. */
 typedef void (*group_item_fn)(void *user, const struct container_group *group);
-/*
- * All pages. An item that can't be decoded is skipped and counted in *skipped of the done call:
- * absence from such a list proves nothing. Up to 1,000 pages.
- */
-typedef void (*groups_listed_fn)(void *user, size_t skipped, const struct vk_err *err);
+struct groups_listing {
+    size_t skipped; /* items that can't be decoded: absence from such a list proves nothing */
+    size_t pages;   /* requests that it took */
+};
+/* All pages, up to 1,000. Also with err, listing says how far it came. Borrowed for the call. */
+typedef void (*groups_listed_fn)(void *user, const struct groups_listing *listing,
+                                 const struct vk_err *err);
 struct groups_call *container_groups_list(struct container_groups *groups, group_item_fn item,
                                           groups_listed_fn done, void *user);
 

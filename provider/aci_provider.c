@@ -269,6 +269,7 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
 {
     const struct tracker_config tracking = {
         .groups = p->groups,
+        .arm = p->arm,
         .reads_per_second =
             c->reads_per_second > 0 ? c->reads_per_second : DEFAULT_READS_PER_SECOND,
         .read_burst = c->read_burst > 0 ? c->read_burst : DEFAULT_READ_BURST,

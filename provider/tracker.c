@@ -41,7 +41,7 @@ struct tracker {
     struct groups_call *list;
     uint64_t list_number;
     int64_t list_started_mono_ms, list_due_mono_ms;
-    size_t listing_count, listed_count;
+    size_t listing_count, listed_count, list_pages;
     struct backoff list_backoff;
     struct vk_err list_err;
     bool synced;
@@ -333,6 +333,16 @@ static void handle_missing(struct tracker *t, struct tracked_pod *pod)
     tracker_release(t, pod);
 }
 
+/* What ARM says of its bucket corrects ours; where it says nothing, it does not count. */
+static void learn(struct tracker *t, int64_t now)
+{
+    const struct arm_rate_limits *limits = arm_client_rate_limits(t->config.arm);
+    if (limits->reads >= 0 && limits->at_mono_ms == now)
+        read_budget_learn(&t->budget, now, limits->reads);
+    else if (limits->at_mono_ms == 0)
+        read_budget_lift(&t->budget);
+}
+
 static void on_read(void *user, const struct container_group *group, const struct vk_err *err)
 {
     struct tracked_pod *pod = user;
@@ -340,6 +350,7 @@ static void on_read(void *user, const struct container_group *group, const struc
     pod->read = NULL;
     t->reads_in_flight--;
     const int64_t now = vk_mono_ms();
+    learn(t, now);
     if (pod->write || !pod->exists || !t->upcalls)
         return;
     if (group && tracker_is_ours(t, pod, group)) {
@@ -469,6 +480,15 @@ static void note_absent(struct tracker *t)
     }
 }
 
+/* At most a quarter of the rate goes to lists, which cost a read a page. */
+static int64_t list_interval(const struct tracker *t, bool busy)
+{
+    if (!busy)
+        return LIST_IDLE_MS;
+    const int64_t fair = (int64_t)t->list_pages * 4000 / t->budget.rate_per_s;
+    return fair > LIST_BUSY_MS ? fair : LIST_BUSY_MS;
+}
+
 /* LIST tells no more than existence: what the pods do follows by GET. */
 static void become_synced(struct tracker *t)
 {
@@ -483,11 +503,15 @@ static void become_synced(struct tracker *t)
         t->upcalls->synced(t->upcalls->k);
 }
 
-static void on_listed(void *user, size_t skipped, const struct vk_err *err)
+static void on_listed(void *user, const struct groups_listing *listing, const struct vk_err *err)
 {
     struct tracker *t = user;
     t->list = NULL;
     const int64_t now = vk_mono_ms();
+    t->list_pages = listing->pages;
+    /* The first page was asked for. */
+    read_budget_debit(&t->budget, (int64_t)listing->pages - 1);
+    learn(t, now);
     if (err) {
         if (t->list_err.code != err->code || !vk_streq(t->list_err.reason, err->reason))
             log_warning("Listing container groups failed, trying again", LERR(err),
@@ -506,7 +530,7 @@ static void on_listed(void *user, size_t skipped, const struct vk_err *err)
     backoff_reset(&t->list_backoff);
     t->listed_count = t->listing_count;
     t->list_due_mono_ms = now;
-    if (skipped == 0)
+    if (listing->skipped == 0)
         note_absent(t);
     if (!t->synced)
         become_synced(t);
@@ -542,7 +566,7 @@ static void on_tick(void *user)
     const bool busy = t->transition_count > 0 || has_suspects;
     /* list_due_mono_ms is the end of the last good LIST, or when a failed one is tried again. */
     const bool failing = t->list_err.code != VK_OK || !t->synced;
-    const int64_t pause = failing ? 0 : busy ? LIST_BUSY_MS : LIST_IDLE_MS;
+    const int64_t pause = failing ? 0 : list_interval(t, busy);
     if (!t->list && now >= t->list_due_mono_ms + pause && read_budget_take(&t->budget, now, 0)) {
         t->list_number++;
         t->listing_count = 0;

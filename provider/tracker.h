@@ -14,6 +14,7 @@ struct tracker;
 
 struct tracker_config {
     struct container_groups *groups; /* borrowed */
+    const struct arm_client *arm;    /* borrowed; tells what is left of ARM's buckets */
     int64_t reads_per_second, read_burst;
     void (*on_listed)(void *user); /* after each complete LIST, for the orphan sweep; may be NULL */
     void *user;

@@ -48,7 +48,7 @@ struct world {
     bool done;
     struct vk_err err;
     struct vk_buf seen;
-    size_t skipped;
+    struct groups_listing listing;
 };
 
 static int setup(void **state)
@@ -106,10 +106,10 @@ static void on_item(void *user, const struct container_group *group)
     vk_buf_printf(&w->seen, "%s\n", group->name);
 }
 
-static void on_listed(void *user, size_t skipped, const struct vk_err *err)
+static void on_listed(void *user, const struct groups_listing *listing, const struct vk_err *err)
 {
     struct world *w = user;
-    w->skipped = skipped;
+    w->listing = *listing;
     finish(w, err);
 }
 
@@ -227,7 +227,8 @@ static void a_list_follows_its_links_and_skips_what_it_cannot_read(void **state)
     (void)container_groups_list(w->groups, on_item, on_listed, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_OK);
-    assert_int_equal(w->skipped, 1);
+    assert_int_equal(w->listing.skipped, 1);
+    assert_int_equal(w->listing.pages, 2);
     assert_string_equal(vk_buf_peek(&w->seen), "a\nb\n");
     assert_string_equal(vk_buf_peek(&w->server.asked),
                         "GET " BASE "?api-version=2025-09-01 Bearer t1\n"
