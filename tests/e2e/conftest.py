@@ -6,6 +6,7 @@ import pathlib
 import re
 import shutil
 import tempfile
+import zlib
 
 import kubernetes
 import pytest
@@ -38,7 +39,9 @@ def _world(request):
 @pytest.fixture(name="namespace")
 def _namespace(request, world):
     """Refuses pods that are not hardened; gone with all that is in it when the test ends."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:50].strip("-")
+    # Readable, short enough, and another one for each case of a parametrized test.
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
+    name = f"{words}-{zlib.crc32(request.node.name.encode()):08x}"
     labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     world.core.create_namespace(kubernetes.client.V1Namespace(
         metadata=kubernetes.client.V1ObjectMeta(name=name, labels=labels)))
