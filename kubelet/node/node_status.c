@@ -261,13 +261,19 @@ void node_status_free(struct node_status *n)
         vk_free(n);
 }
 
-void node_status_start(struct node_status *n)
+static void emit_starting(struct node_status *n)
 {
     event_recorder_emit(
         n->events,
         &(struct object_reference){
             .kind = "Node", .name = node_name(n), .uid = node_name(n), .api_version = "v1"},
         "Normal", "Starting", "Starting aci-kubelet.");
+}
+
+void node_status_start(struct node_status *n)
+{
+    if (n->events)
+        emit_starting(n);
     vk_timer_arm(&n->timer, 0);
     if (n->config.provider->ops->ping)
         vk_timer_arm(&n->ping_timer, 0);

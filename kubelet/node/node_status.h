@@ -18,6 +18,7 @@ struct node_status_config {
     void (*registered)(void *user, const char *node_uid);
     void *user;
 };
+/* events may be NULL. */
 struct node_status *node_status_new(struct vk_loop *loop, struct rest_client *client,
                                     struct event_recorder *events,
                                     const struct node_status_config *config);
