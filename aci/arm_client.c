@@ -207,7 +207,7 @@ static void prepare_target(struct arm_call *call, const char *target)
     const struct arm_client *client = call->client;
     call->refusal = (struct vk_err){0};
     if (strlen(target) > ARM_MAX_URL_BYTES) {
-        (void)vk_err_set(&call->refusal, VK_TOO_LARGE, "ARM's URL has more than %d bytes",
+        (void)vk_err_set(&call->refusal, VK_TOO_LARGE, "ARM's URL has more than %u bytes",
                          ARM_MAX_URL_BYTES);
         return;
     }

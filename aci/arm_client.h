@@ -12,7 +12,7 @@
 #include "base/http_client.h"
 
 /* The longest URL of ARM's that we follow: signed polling URLs reach 4 KB. */
-#define ARM_MAX_URL_BYTES (8 * 1024)
+#define ARM_MAX_URL_BYTES (8u << 10)
 
 struct arm_client;
 struct arm_call;

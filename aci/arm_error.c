@@ -54,7 +54,7 @@ static int64_t seconds_in_message(const char *message)
     const char *digits = at + strlen("again after '");
     int64_t seconds = 0;
     const struct vk_str number = {.p = digits, .n = strspn(digits, "0123456789")};
-    return vk_str_int64(number, 1, 24 * 3600, &seconds) ? seconds * 1000 : 0;
+    return vk_str_int64(number, 1, 24ll * 3600, &seconds) ? seconds * 1000 : 0;
 }
 
 int arm_error_parse(struct vk_err *err, int http_status, struct vk_str body, int64_t retry_after_ms)

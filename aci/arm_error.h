@@ -8,7 +8,7 @@
 #include "base/str.h"
 #include "base/vk_err.h"
 
-#define ARM_ERROR_MAX_BYTES (64 * 1024)
+#define ARM_ERROR_MAX_BYTES (64u << 10)
 
 /*
  * body: {"error": {"code", "message"}} (ARM, ACI) or the flat {"code", "message"} (Azure Monitor),

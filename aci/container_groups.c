@@ -15,7 +15,7 @@
 #define LIST_DEADLINE_MS 60000
 #define LOGS_DEADLINE_MS 60000
 /* A DELETE that ARM answered 202 is watched this long. */
-#define GONE_DEADLINE_MS (5 * 60 * 1000)
+#define GONE_DEADLINE_MS (5ll * 60 * 1000)
 #define POLL_MIN_MS 1000
 #define POLL_MAX_MS 15000
 /* 4 MB of log, escaped at worst as \u00xx, and the frame around it. */
@@ -188,7 +188,7 @@ static void poll_later(struct groups_call *call, int64_t retry_after_ms)
 {
     if (vk_mono_ms() >= call->give_up_mono_ms) {
         struct vk_err err;
-        (void)vk_err_set(&err, VK_TIMEOUT, "still there after %d s", GONE_DEADLINE_MS / 1000);
+        (void)vk_err_set(&err, VK_TIMEOUT, "still there after %lld s", GONE_DEADLINE_MS / 1000);
         end_delete(call, &err);
         return;
     }

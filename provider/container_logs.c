@@ -9,7 +9,7 @@
 /* Enough for most of what a container writes in one poll; more is fetched whole. */
 #define FOLLOW_TAIL 1000
 #define MAX_TEXT (8u << 20)
-#define PIECE (64 * 1024)
+#define PIECE (64u << 10)
 
 struct container_logs {
     struct vk_loop *loop;

@@ -23,7 +23,7 @@ void group_writer_stop(struct group_writer *w);
 void group_writer_free(struct group_writer *w);
 
 /* As create_pod and delete_pod of struct provider_ops. */
-void group_writer_create(struct group_writer *w, const struct resolved_pod *pod,
+void group_writer_create(struct group_writer *w, const struct resolved_pod *resolved,
                          provider_done_fn done, void *user);
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
                          provider_done_fn done, void *user);

@@ -7,7 +7,7 @@
 #include "provider/volumes.h"
 
 /* Kubernetes' limit of an Event's message. */
-#define MESSAGE_MAX 1024
+#define MESSAGE_MAX 1024ul
 #define MAX_FIELDS 256
 
 struct collector {

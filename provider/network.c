@@ -9,7 +9,7 @@
 #define AZURE_DNS "168.63.129.16"
 /* Kubernetes: at most 3 servers, 32 search domains of 2,048 characters in all. */
 #define MAX_NAMESERVERS 3
-#define MAX_TEXT 2560
+#define MAX_TEXT 2560ul
 
 void network_write(struct json_writer *w, const struct resolved_pod *pod,
                    const struct provider_env *env)

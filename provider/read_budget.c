@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/read_budget.h"
 
-#define MAX_PAUSE_MS (10 * 60 * 1000)
+#define MAX_PAUSE_MS (10ll * 60 * 1000)
 /* Of ARM's bucket: as many as the tracker may have under way, so that they can't empty it. */
 #define HEADROOM 50
 /* Without a limit of ARM's, the limit is what one small peer stands. */

@@ -15,6 +15,7 @@
 /* The largest that the capabilities API names; regions may refuse less. */
 #define MAX_GROUP_CPU_CENTI 3200
 #define MAX_GROUP_MEMORY_DECI 2560
+#define TENTH_OF_GB_BYTES 100000000ll
 #define MAX_STORAGE_BYTES (50ll * 1000 * 1000 * 1000)
 
 static int64_t at_least(int64_t value, int64_t floor)
@@ -47,7 +48,7 @@ static int read_list(const struct json_pairs *list, const char *where, int64_t *
         } else if (vk_streq(name, "memory")) {
             if (!quantity_value(text, &value))
                 return bad_quantity(where, name, text, err);
-            *memory_deci = at_least(divide_up(value, 100 * 1000 * 1000), MIN_MEMORY_DECI);
+            *memory_deci = at_least(divide_up(value, TENTH_OF_GB_BYTES), MIN_MEMORY_DECI);
         } else if (vk_streq(name, "ephemeral-storage")) {
             if (!quantity_value(text, &value))
                 return bad_quantity(where, name, text, err);

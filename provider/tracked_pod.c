@@ -9,7 +9,7 @@
 /* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
  * deterministic names still keep repeats from becoming new Events. */
 #define MAX_EVENTS 128
-#define EVENT_KEY_MAX (64 * 1024)
+#define EVENT_KEY_MAX (64u << 10)
 
 struct tracked_pod *tracked_pod_new(const struct pod_identity *id)
 {

@@ -8,7 +8,7 @@
 #define READABLE_MAX 50
 #define HASH_DIGITS 8
 /* A pod's resolved files are limited to 3 MiB in all; base64 adds a third. */
-#define FILE_MAX_BYTES (4u << 20)
+#define FILE_MAX_BYTES (8ul << 20)
 
 void volumes_name(const char *name, char out[VOLUME_NAME_MAX + 1])
 {
@@ -74,7 +74,7 @@ static void write_files(struct json_writer *w, const struct resolved_volume *fil
     json_begin_object(w, "secret");
     for (size_t i = 0; i < files->file_count; i++) {
         struct vk_buf encoded;
-        vk_buf_init(&encoded, 2 * FILE_MAX_BYTES);
+        vk_buf_init(&encoded, FILE_MAX_BYTES);
         crypto_base64(files->files[i].content, &encoded);
         json_put_str(w, files->files[i].path, vk_buf_str(&encoded));
         vk_buf_release_secret(&encoded);

@@ -9,7 +9,7 @@
 #include "base/url.h"
 
 #define DEADLINE_MS 30000
-#define FORM_MAX_BYTES (64 * 1024)
+#define FORM_MAX_BYTES (64u << 10)
 
 struct client_secret {
     struct http_host *host;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 
 /* Refresh this long before the end, or after three quarters of a short life. */
-#define REFRESH_AHEAD_MS (5 * 60 * 1000)
+#define REFRESH_AHEAD_MS (5ll * 60 * 1000)
 /* A token that ends within this time is not handed out: the request must still arrive. */
 #define MARGIN_MS 2000
 

@@ -6,7 +6,7 @@
 #include "base/str.h"
 #include "base/vk_err.h"
 
-#define TOKEN_RESPONSE_MAX_BYTES (256 * 1024)
+#define TOKEN_RESPONSE_MAX_BYTES (256u << 10)
 
 struct token_response {
     const char *access_token;
