@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "provider/pod_to_group.h"
 
@@ -168,6 +169,7 @@ static void on_put(void *user, const struct container_group *group, const struct
 {
     (void)group;
     struct write_op *op = user;
+    vk_crash_point("after-put");
     op->call = NULL;
     vk_buf_release_secret(&op->body);
     if (err) {
@@ -188,6 +190,7 @@ static void on_put(void *user, const struct container_group *group, const struct
 
 static void put(struct write_op *op)
 {
+    vk_crash_point("before-put");
     op->call =
         container_groups_put(op->writer->groups, op->pod->group, vk_buf_str(&op->body), on_put, op);
 }
@@ -269,6 +272,7 @@ void group_writer_create(struct group_writer *w, const struct resolved_pod *reso
 static void on_deleted(void *user, const struct vk_err *err)
 {
     struct write_op *op = user;
+    vk_crash_point("after-group-delete");
     op->call = NULL;
     if (!err)
         tracker_group_deleted(op->writer->tracker, op->pod);
@@ -277,6 +281,7 @@ static void on_deleted(void *user, const struct vk_err *err)
 
 static void start_delete(struct write_op *op)
 {
+    vk_crash_point("before-group-delete");
     op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
 }
 

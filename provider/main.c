@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "base/alloc.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "kubelet/api/quantity.h"
 #include "kubelet/kubelet.h"
@@ -50,6 +51,30 @@ static const char *environment(const char *name)
 {
     return getenv(name);
 }
+
+#ifdef VK_CRASH_POINTS
+/* As read_options. */
+static int read_crash_point(int argc, char **argv)
+{
+    struct vk_err err;
+
+    if (argc > 1 && vk_streq(argv[1], "--list-crash-points")) {
+        vk_crash_point_list(stdout);
+        return EXIT_OK;
+    }
+    if (vk_crash_point_arm(environment("ACI_KUBELET_CRASH_AT"), &err) < 0) {
+        fprintf(stderr, "aci-kubelet: ACI_KUBELET_CRASH_AT: %s\n", err.msg);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+#else
+static int read_crash_point(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return -1;
+}
+#endif
 
 /* Returns an exit code, or -1 to go on. */
 static int read_options(struct program *p, int argc, char **argv)
@@ -198,7 +223,9 @@ int main(int argc, char **argv)
     int exit_code;
 
     signal(SIGPIPE, SIG_IGN);
-    exit_code = read_options(&p, argc, argv);
+    exit_code = read_crash_point(argc, argv);
+    if (exit_code < 0)
+        exit_code = read_options(&p, argc, argv);
     if (exit_code < 0) {
         log_init(vk_streq(p.options.log_format, "json") ? LOG_JSON : LOG_TEXT, (int)p.options.v);
         exit_code = run(&p);

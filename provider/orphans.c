@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 
 #define SWEEP_MS 60000
@@ -109,6 +110,7 @@ static void on_removed(void *user, const struct vk_err *err)
 {
     struct orphan *c = user;
     struct orphans *o = c->owner;
+    vk_crash_point("after-orphan-delete");
     c->deletion = NULL;
     o->deletions--;
     struct tracked_pod *pod = pod_of(c);
@@ -133,6 +135,7 @@ static void remove_group(struct orphans *o, struct orphan *c)
     }
     log_info("Removing an orphaned container group", LS("group", pod->group),
              LS("namespace", pod->namespace_), LS("pod", pod->name), LS("podUID", pod->uid));
+    vk_crash_point("before-orphan-delete");
     c->step = ORPHAN_DELETING;
     o->deletions++;
     c->deletion = container_groups_delete(o->groups, pod->group, on_removed, c);

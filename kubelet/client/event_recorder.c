@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/crypto.h"
 #include "base/json_writer.h"
 #include "base/list.h"
@@ -226,6 +227,10 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     struct event_recorder *r = user;
     struct pending_event *e = first_waiting(r);
 
+    if (e->step == STEP_CREATE)
+        vk_crash_point("after-event-create");
+    else if (e->step != STEP_COMPARE)
+        vk_crash_point("after-event-patch");
     r->call = NULL;
     if (!err) {
         backoff_reset(&r->backoff);
@@ -273,6 +278,7 @@ static void send_next(struct event_recorder *r)
     build_path(e, &path);
     switch (e->step) {
     case STEP_CREATE:
+        vk_crash_point("before-event-create");
         request.method = "POST";
         write_event(r, e, &body);
         break;
@@ -285,6 +291,7 @@ static void send_next(struct event_recorder *r)
     case STEP_PATCH:
     case STEP_PATCH_GREW:
     default:
+        vk_crash_point("before-event-patch");
         request.method = "PATCH";
         request.patch = REST_MERGE_PATCH;
         write_patch(e, &body);

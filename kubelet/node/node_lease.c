@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 
@@ -67,6 +68,10 @@ static void send(struct node_lease *l)
     write_metadata(&w, l);
     write_spec(&w, l, l->sent_ns);
     json_end_object(&w);
+    if (l->creating)
+        vk_crash_point("before-lease-create");
+    else
+        vk_crash_point("before-lease-renew");
     l->call = rest_start(l->client, &(struct rest_request){
                                         .method = l->creating ? "POST" : "PATCH",
                                         .path = path,
@@ -84,6 +89,10 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     struct node_lease *l = user;
 
     (void)body;
+    if (l->creating)
+        vk_crash_point("after-lease-create");
+    else
+        vk_crash_point("after-lease-renew");
     l->call = NULL;
     if (!err) {
         l->renewed_ns = l->sent_ns;

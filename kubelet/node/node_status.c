@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 
 #define NODE_LIMIT (1 << 20)
@@ -65,6 +66,7 @@ static void send_create(struct node_status *n)
     n->config.provider->ops->get_capacity(n->config.provider->p, &capacity);
     node_object_write(&body, &n->config.identity, &capacity, &n->conditions, !n->role_refused,
                       vk_wall_ns());
+    vk_crash_point("before-node-create");
     send(n, "POST", "/api/v1/nodes", "create", vk_buf_str(&body), REST_NO_PATCH);
 }
 
@@ -78,6 +80,7 @@ static void send_status(struct node_status *n)
     n->dirty = false;
     n->config.provider->ops->get_capacity(n->config.provider->p, &capacity);
     node_status_patch_write(&body, &n->config.identity, &capacity, &n->conditions, vk_wall_ns());
+    vk_crash_point("before-node-status");
     send(n, "PATCH", path, "patch status of", vk_buf_str(&body), REST_STRATEGIC_MERGE_PATCH);
 }
 
@@ -113,6 +116,7 @@ static void adopt(struct node_status *n, const struct json *node)
     n->config.provider->ops->get_capacity(n->config.provider->p, &capacity);
     if (node_adopt_patch_write(&body, &n->config.identity, &capacity, node, !n->role_refused)) {
         n->step = STEP_ADOPT;
+        vk_crash_point("before-node-adopt");
         send(n, "PATCH", n->path, "adopt", vk_buf_str(&body), REST_MERGE_PATCH);
         return;
     }
@@ -162,6 +166,19 @@ static void on_answer(void *user, struct vk_str body, const struct vk_err *err)
     const struct json *node = NULL;
     struct vk_err parse_err;
 
+    switch (n->step) {
+    case STEP_GET:
+        break;
+    case STEP_CREATE:
+        vk_crash_point("after-node-create");
+        break;
+    case STEP_ADOPT:
+        vk_crash_point("after-node-adopt");
+        break;
+    case STEP_STATUS:
+        vk_crash_point("after-node-status");
+        break;
+    }
     n->call = NULL;
     if (err) {
         fail(n, err);

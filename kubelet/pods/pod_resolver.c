@@ -2,6 +2,7 @@
 #include "kubelet/pods/pod_resolver.h"
 
 #include "base/alloc.h"
+#include "base/crash_point.h"
 #include "base/json_writer.h"
 #include "base/url.h"
 #include "kubelet/pods/environment.h"
@@ -193,6 +194,7 @@ static void on_token(void *user, struct vk_str body, const struct vk_err *err)
     struct pod_resolution *x = f->resolution;
     struct vk_err bad;
 
+    vk_crash_point("after-token-request");
     f->call = NULL;
     if (!err && read_token(x, body, &x->references->tokens[f->index], &bad) < 0)
         err = &bad;
@@ -246,6 +248,7 @@ static void request_token(struct fetch *f)
     vk_buf_adds(&path, "/token");
     vk_buf_init(&body, 64 * 1024);
     write_token_request(pod, &x->references->tokens[f->index], &body);
+    vk_crash_point("before-token-request");
     f->call = rest_start(x->resolver->config.client, &(struct rest_request){
                                                          .method = "POST",
                                                          .path = vk_buf_peek(&path),

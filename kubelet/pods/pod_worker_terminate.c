@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 #include "base/url.h"
@@ -65,6 +66,7 @@ static void on_object_deleted(void *user, struct vk_str body, const struct vk_er
     struct pod_worker *w = user;
 
     (void)body;
+    vk_crash_point("after-pod-delete");
     w->deletion = NULL;
     if (err && err->code != VK_NOT_FOUND) {
         /* A conflict says that the name belongs to another pod: the watch is about to tell. */
@@ -101,6 +103,7 @@ static void delete_object(struct pod_worker *w)
     json_put_string(&j, "uid", m->uid);
     json_end_object(&j);
     json_end_object(&j);
+    vk_crash_point("before-pod-delete");
     w->deletion = rest_start(w->all->config.client, &(struct rest_request){
                                                         .method = "DELETE",
                                                         .path = vk_buf_peek(&path),

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -204,6 +205,7 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     struct entry *e = user;
     struct status_manager *m = e->manager;
 
+    vk_crash_point("after-status-patch");
     e->call = NULL;
     m->in_flight--;
     if (err)
@@ -245,6 +247,7 @@ static void start_patch(struct entry *e)
     what = vk_asprintf("patch status of pod %s", pod_key(e->pod));
     e->sent = version_ref(e->desired);
     m->in_flight++;
+    vk_crash_point("before-status-patch");
     e->call = rest_start(m->config.client, &(struct rest_request){
                                                .method = "PATCH",
                                                .path = vk_buf_peek(&path),
