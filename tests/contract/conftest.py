@@ -36,8 +36,14 @@ def _programs(request):
     return pathlib.Path(request.config.getoption("--programs")).resolve()
 
 
+@pytest.fixture(scope="session", name="services")
+def _services():
+    """Every emulator of the run: what is said to each is judged."""
+    return []
+
+
 @pytest.fixture(scope="session", name="start_emulator")
-def _start_emulator(folder, programs):
+def _start_emulator(folder, programs, services):
     """start(NAME, FLAG...): one more emulator with simulated containers; ends with the run."""
     pki = folder / "pki"
     emulator.make_certificates(pki)
@@ -46,6 +52,7 @@ def _start_emulator(folder, programs):
     def start(name, *flags):
         process = emulator.Process(programs / "aci-emulator", folder / name, pki, *flags)
         running.append((name, process))
+        services.append(process.service)
         return process.service
 
     yield start
@@ -59,23 +66,22 @@ def _simulated(start_emulator):
 
 
 @pytest.fixture(scope="session", name="world")
-def _world(folder, programs):
+def _world(folder, programs, services):
     """Real containers: needs root, as tests/world does."""
     world = emulator.World(programs, folder / "world")
+    services.append(world.service)
     yield world.service
     world.stop()
 
 
 @pytest.fixture(autouse=True)
-def _verdict(request):
-    """Judges what the test's clients exchanged with the session's emulators."""
-    services = [request.getfixturevalue(name) for name in ("simulated", "world")
-                if name in request.fixturenames]
-    seen = {service: len(service.recorder.exchanges()) for service in services}
+def _verdict(services):
+    """Judges what the test's clients exchanged with the emulators."""
+    before = {service: len(service.recorder.exchanges()) for service in services}
     yield
     wrong = []
     for service in services:
-        for exchange in service.recorder.exchanges()[seen[service]:]:
+        for exchange in service.recorder.exchanges()[before.get(service, 0):]:
             wrong += [f"{exchange}: {line}"
                       for line in conformance.exchange_problems(exchange, bodies.SECRETS)]
     assert not wrong, "the wire disagrees with the description:\n" + "\n".join(wrong)
@@ -108,12 +114,9 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if not report.failed or call.when == "setup":
         return
-    for name in ("simulated", "world"):
-        service = item.funcargs.get(name)
-        if service is None:
-            continue
+    for service in item.funcargs.get("services", ()):
         exchanges = service.recorder.exchanges()[-15:]
-        report.sections.append((f"{name}: last exchanges", "\n".join(
+        report.sections.append((f"{service.url}: last exchanges", "\n".join(
             f"{exchange} {exchange.body[:500].decode(errors='replace')}" for exchange in exchanges)))
         lines = service.log.read_text(errors="replace").splitlines()[-15:]
         report.sections.append((f"{service.log}, its end", "\n".join(lines)))

@@ -6,16 +6,12 @@ import time
 
 def eventually(condition, timeout, message, every=0.05):
     """Polls condition() until it gives something true and returns that; raises when timeout seconds
-    have passed. Only OSError, what a socket that is not there yet gives, counts as "not yet"."""
+    have passed."""
     deadline = time.monotonic() + timeout
     while True:
-        try:
-            seen = condition()
-        except OSError as error:
-            seen = error
-        else:
-            if seen:
-                return seen
+        seen = condition()
+        if seen:
+            return seen
         if time.monotonic() >= deadline:
             raise AssertionError(f"{message}: not within {timeout} s; last seen: {seen!r}")
         time.sleep(every)

@@ -4,7 +4,6 @@ it: the emulator makes its URLs from the Host header, so that they lead here aga
 
 import http.client
 import http.server
-import os
 import select
 import socket
 import ssl
@@ -81,6 +80,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     recorder = None
     timeout = UPSTREAM_TIMEOUT
+    disable_nagle_algorithm = True
     _upstream = None
 
     def log_message(self, format, *args):  # pylint: disable=redefined-builtin
