@@ -68,7 +68,6 @@ static const struct member volume_members[] = {{"name", COPY, NULL, NULL},
 static const struct member analytics_members[] = {{"workspaceId", COPY, NULL, NULL},
                                                   {"logType", COPY, NULL, NULL},
                                                   {"metadata", COPY, NULL, NULL},
-                                                  {"workspaceResourceId", COPY, NULL, NULL},
                                                   MEMBER_END};
 static const struct member diagnostics_members[] = {
     {"logAnalytics", OBJECT, analytics_members, NULL}, MEMBER_END};
