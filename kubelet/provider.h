@@ -24,6 +24,10 @@ struct pod_identity {
     const char *namespace_, *name, *uid;
 };
 
+/* Values of vk_err.reason that the kubelet acts on; those of ACI. */
+#define PROVIDER_REASON_IMAGE "InaccessibleImage"
+#define PROVIDER_REASON_QUOTA "ContainerGroupQuotaReached"
+
 /* err NULL: success. */
 typedef void (*provider_done_fn)(void *user, const struct vk_err *err);
 
@@ -91,9 +95,11 @@ struct provider_ops {
     /*
      * Makes the pod's group exist: adopts the one that carries its UID, else creates it. Success
      * says that the group was accepted, not that it runs; status arrives by upcall. One call per
-     * pod at a time. The resolved pod is borrowed for the call only.
+     * pod at a time. Takes the resolved pod and frees it as soon as it was translated. reason
+     * PROVIDER_REASON_IMAGE: an image or its credential is wrong, which waiting can heal;
+     * PROVIDER_REASON_QUOTA: the platform runs as many pods as it may.
      */
-    void (*create_pod)(void *p, const struct resolved_pod *pod, provider_done_fn done, void *user);
+    void (*create_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);
     /* Removes the group; success when the platform says that it is gone. */
     void (*delete_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
     /*

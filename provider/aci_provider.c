@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "provider/container_logs.h"
 #include "provider/group_writer.h"
+#include "provider/image_configs.h"
 #include "provider/orphans.h"
 
 #define DEFAULT_ARM_ENDPOINT "https://management.azure.com"
@@ -48,6 +49,8 @@ struct aci_provider {
     struct group_writer *writer;
     struct orphans *orphans;
     struct container_logs *logs;
+    struct registry_client *registries;
+    struct image_configs *images;
     struct vk_list pings;
     struct provider_env env; /* members are owned */
     struct node_capacity capacity;
@@ -72,8 +75,7 @@ static void aci_start(void *self, const struct provider_start *start)
     tracker_start(p->tracker, start);
 }
 
-static void aci_create_pod(void *self, const struct resolved_pod *pod, provider_done_fn done,
-                           void *user)
+static void aci_create_pod(void *self, struct resolved_pod *pod, provider_done_fn done, void *user)
 {
     struct aci_provider *p = self;
     group_writer_create(p->writer, pod, done, user);
@@ -277,7 +279,7 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
         .user = p,
     };
     p->tracker = tracker_new(p->loop, &tracking);
-    p->writer = group_writer_new(p->loop, p->groups, p->tracker, &p->env);
+    p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, &p->env);
     p->orphans = orphans_new(p->loop, p->groups, p->tracker);
     p->logs = container_logs_new(p->loop, p->groups, p->tracker);
 }
@@ -288,8 +290,22 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
 {
     if (check_config(config, err) < 0)
         return -(int)err->code;
+    char *agent VK_AUTOFREE = vk_asprintf("aci-kubelet/%s%s%s", VK_VERSION,
+                                          vk_str_empty(config->user_agent_extra) ? "" : " ",
+                                          or_default(config->user_agent_extra, ""));
+    struct registry_client *registries;
+    const struct registry_client_config registry = {
+        .user_agent = agent,
+        .ca_file = config->registry_ca_file,
+        .mirrors = config->registry_mirrors,
+        .mirror_count = config->registry_mirror_count,
+    };
+    if (registry_client_new(http, &registry, &registries, err) < 0)
+        return -(int)err->code;
     struct aci_provider *p = vk_calloc(1, sizeof(*p));
     p->loop = loop;
+    p->registries = registries;
+    p->images = image_configs_new(loop, registries, "linux", "amd64");
     vk_list_init(&p->pings);
     p->env = (struct provider_env){
         .location = vk_strdup(config->location),
@@ -305,9 +321,6 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .os = "Linux",
         .arch = "amd64",
     };
-    char *agent VK_AUTOFREE = vk_asprintf("aci-kubelet/%s%s%s", VK_VERSION,
-                                          vk_str_empty(config->user_agent_extra) ? "" : " ",
-                                          or_default(config->user_agent_extra, ""));
     p->tokens = token_source_new(loop, make_fetcher(loop, http, config, agent),
                                  or_default(config->token_scope, DEFAULT_SCOPE));
     const struct arm_client_config arm = {
@@ -341,6 +354,8 @@ void aci_provider_free(struct aci_provider *p)
     container_logs_free(p->logs);
     orphans_free(p->orphans);
     group_writer_free(p->writer);
+    image_configs_free(p->images);
+    registry_client_free(p->registries);
     tracker_free(p->tracker);
     container_groups_free(p->groups);
     arm_client_free(p->arm);

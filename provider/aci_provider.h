@@ -42,6 +42,11 @@ struct aci_provider_config {
     const char *cluster_dns;    /* address of the cluster's DNS server, or NULL: Azure's own DNS */
     const char *cluster_domain; /* ["cluster.local"] */
 
+    /* Where images are read instead of their registries: see registry_client.h. */
+    const char *const *registry_mirrors;
+    size_t registry_mirror_count;
+    const char *registry_ca_file; /* trust anchors of registries, or NULL: the system's */
+
     int64_t cpu_milli;    /* capacity of the node; 0 or less: [10,000 CPU] */
     int64_t memory_bytes; /* [4 Ti] */
     int64_t pods;         /* [5,000] */

@@ -8,12 +8,14 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "provider/pod_to_group.h"
+#include "provider/validation.h"
 
 struct group_writer {
     struct vk_loop *loop;
     struct container_groups *groups;
     struct tracker *tracker;
     const struct provider_env *env;
+    struct image_configs *images;
     struct vk_list ops;
     bool stopped;
 };
@@ -31,14 +33,15 @@ struct write_op {
     struct groups_call *call;
     struct vk_timer deliver;
     struct vk_err result;
-    struct vk_buf body; /* of the PUT: holds secrets */
-    char *ignored;      /* message of the PodFieldsIgnored Event, or NULL */
+    struct resolved_pod *resolved;   /* CREATE: owned, until it was translated */
+    struct pod_images_fetch *images; /* under way, before the PUT or to explain its refusal */
+    struct vk_buf body;              /* of the PUT: holds secrets */
+    char *ignored;                   /* message of the PodFieldsIgnored Event, or NULL */
     struct vk_err put_err;
     struct write_op *next; /* a DELETE that waits for this CREATE */
 };
 
 static void start_delete(struct write_op *op);
-static void put(struct write_op *op);
 
 static void op_free(struct write_op *op)
 {
@@ -47,6 +50,8 @@ static void op_free(struct write_op *op)
     op_free(op->next);
     vk_list_remove(&op->link);
     groups_call_cancel(op->call);
+    pod_images_cancel(op->images);
+    resolved_pod_free(op->resolved);
     vk_timer_disarm(&op->deliver);
     vk_buf_release_secret(&op->body);
     vk_free(op->ignored);
@@ -150,9 +155,25 @@ static void on_looked_after_put(void *user, const struct container_group *group,
         finish(op, &op->put_err);
 }
 
+/* The registry's own words say more than ACI's, which never tell why. */
+static void on_explained(void *user, const struct pod_images *images, const struct vk_err *err)
+{
+    struct write_op *op = user;
+    (void)images;
+    op->images = NULL;
+    if (err && vk_streq(err->reason, PROVIDER_REASON_IMAGE))
+        (void)vk_strcpy_to(op->put_err.msg, sizeof(op->put_err.msg), err->msg);
+    finish(op, &op->put_err);
+}
+
 static void put_failed(struct write_op *op, const struct vk_err *err)
 {
     op->put_err = *err;
+    if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
+        op->pod->refused = true;
+        op->images = pod_images_fetch(op->writer->images, op->resolved, true, on_explained, op);
+        return;
+    }
     /* What is missing here is the resource group or the subscription: waiting can heal that. */
     if (err->code == VK_NOT_FOUND)
         op->put_err.code = VK_UNAVAILABLE;
@@ -172,6 +193,8 @@ static void on_put(void *user, const struct container_group *group, const struct
     vk_crash_point("after-put");
     op->call = NULL;
     vk_buf_release_secret(&op->body);
+    if (!err || !vk_streq(err->reason, PROVIDER_REASON_IMAGE))
+        resolved_pod_free(vk_take(op->resolved));
     if (err) {
         put_failed(op, err);
         return;
@@ -188,11 +211,46 @@ static void on_put(void *user, const struct container_group *group, const struct
     finish(op, NULL);
 }
 
-static void put(struct write_op *op)
+static int translate(struct write_op *op, const struct pod_images *images, struct vk_err *err)
 {
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct ignored_fields ignored;
+    if (pod_to_group(op->resolved, op->writer->env, images, arena, &op->body, &ignored, err) < 0)
+        return -(int)err->code;
+    const char *message = ignored_fields_message(&ignored, arena);
+    op->ignored = message ? vk_strdup(message) : NULL;
+    return 0;
+}
+
+static void put(struct write_op *op, const struct pod_images *images)
+{
+    struct vk_err err;
+    if (translate(op, images, &err) < 0) {
+        finish(op, &err);
+        return;
+    }
     vk_crash_point("before-put");
     op->call =
         container_groups_put(op->writer->groups, op->pod->group, vk_buf_str(&op->body), on_put, op);
+}
+
+static void on_images(void *user, const struct pod_images *images, const struct vk_err *err)
+{
+    struct write_op *op = user;
+    op->images = NULL;
+    if (err)
+        finish(op, err);
+    else
+        put(op, images);
+}
+
+/* No group is there: make one, after a look at the images where they decide what runs. */
+static void prepare(struct write_op *op)
+{
+    if (pod_images_are_needed(op->resolved))
+        op->images = pod_images_fetch(op->writer->images, op->resolved, false, on_images, op);
+    else
+        put(op, NULL);
 }
 
 static void on_looked_before_put(void *user, const struct container_group *group,
@@ -205,7 +263,7 @@ static void on_looked_before_put(void *user, const struct container_group *group
     } else if (err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
                !vk_streq(err->reason, "SubscriptionNotFound")) {
         op->pod->uncertain = false;
-        put(op);
+        prepare(op);
     } else {
         struct vk_err failure = *err;
         if (failure.code == VK_NOT_FOUND)
@@ -214,24 +272,15 @@ static void on_looked_before_put(void *user, const struct container_group *group
     }
 }
 
-static int translate(struct write_op *op, const struct resolved_pod *pod, struct vk_err *err)
+static struct write_op *refuse(struct group_writer *w, provider_done_fn done, void *user,
+                               const struct vk_err *err)
 {
-    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    struct ignored_fields ignored;
-    if (pod_to_group(pod, op->writer->env, arena, &op->body, &ignored, err) < 0)
-        return -(int)err->code;
-    const char *message = ignored_fields_message(&ignored, arena);
-    op->ignored = message ? vk_strdup(message) : NULL;
-    return 0;
+    struct write_op *op = op_new(w, WRITE_CREATE, done, user);
+    finish(op, err);
+    return op;
 }
 
-static void refuse(struct group_writer *w, provider_done_fn done, void *user,
-                   const struct vk_err *err)
-{
-    finish(op_new(w, WRITE_CREATE, done, user), err);
-}
-
-void group_writer_create(struct group_writer *w, const struct resolved_pod *resolved,
+void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
                          provider_done_fn done, void *user)
 {
     const struct object_meta *meta = &resolved->pod->meta;
@@ -240,17 +289,18 @@ void group_writer_create(struct group_writer *w, const struct resolved_pod *reso
     struct vk_err err;
     if (!tracker_is_synced(w->tracker)) {
         (void)vk_err_set(&err, VK_UNAVAILABLE, "the container groups were not listed yet");
-        refuse(w, done, user, &err);
+        refuse(w, done, user, &err)->resolved = resolved;
         return;
     }
     struct tracked_pod *pod = tracker_get(w->tracker, &id);
     if (pod->write) {
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
-        refuse(w, done, user, &err);
+        refuse(w, done, user, &err)->resolved = resolved;
         return;
     }
     struct write_op *op = op_new(w, WRITE_CREATE, done, user);
     op->pod = pod;
+    op->resolved = resolved;
     pod->write = op;
     if (pod->exists && !pod->refused) {
         /* The LIST named it with this pod's uid. */
@@ -258,7 +308,8 @@ void group_writer_create(struct group_writer *w, const struct resolved_pod *reso
         adopt(op);
         return;
     }
-    if (translate(op, resolved, &err) < 0) {
+    /* What can be refused costs no request. */
+    if (validation_check(resolved, w->env, &err) < 0) {
         finish(op, &err);
         return;
     }
@@ -266,7 +317,7 @@ void group_writer_create(struct group_writer *w, const struct resolved_pod *reso
     if (!pod->refused && (resolved->may_exist || pod->uncertain))
         op->call = container_groups_get(w->groups, pod->group, on_looked_before_put, op);
     else
-        put(op);
+        prepare(op);
 }
 
 static void on_deleted(void *user, const struct vk_err *err)
@@ -285,6 +336,16 @@ static void start_delete(struct write_op *op)
     op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
 }
 
+/* Nobody waits for the answer of a registry any more. */
+static void give_up_images(struct write_op *op)
+{
+    struct vk_err err;
+    pod_images_cancel(vk_take(op->images));
+    (void)vk_err_set(&err, VK_CANCELLED, "container group %s is deleted before it was created",
+                     op->pod->group);
+    finish(op, &err);
+}
+
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
                          provider_done_fn done, void *user)
 {
@@ -300,6 +361,8 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
     op->pod = pod;
     if (running) {
         running->next = op;
+        if (running->images)
+            give_up_images(running);
         return;
     }
     pod->write = op;
@@ -307,13 +370,15 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
 }
 
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
-                                      struct tracker *tracker, const struct provider_env *env)
+                                      struct tracker *tracker, struct image_configs *images,
+                                      const struct provider_env *env)
 {
     struct group_writer *w = vk_calloc(1, sizeof(*w));
     w->loop = loop;
     w->groups = groups;
     w->tracker = tracker;
     w->env = env;
+    w->images = images;
     vk_list_init(&w->ops);
     return w;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kubelet/provider.h"
+#include "provider/image_configs.h"
 #include "provider/provider_env.h"
 #include "provider/tracker.h"
 
@@ -16,14 +17,15 @@ struct group_writer;
 
 /* Everything is borrowed. */
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
-                                      struct tracker *tracker, const struct provider_env *env);
+                                      struct tracker *tracker, struct image_configs *images,
+                                      const struct provider_env *env);
 /* From here on nothing is completed; requests in flight go on until the free. */
 void group_writer_stop(struct group_writer *w);
 /* Before tracker_free. NULL is fine. */
 void group_writer_free(struct group_writer *w);
 
 /* As create_pod and delete_pod of struct provider_ops. */
-void group_writer_create(struct group_writer *w, const struct resolved_pod *resolved,
+void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
                          provider_done_fn done, void *user);
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
                          provider_done_fn done, void *user);

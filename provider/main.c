@@ -140,6 +140,9 @@ static int make_provider(struct program *p, struct vk_err *err)
         .identity_endpoint = environment("IDENTITY_ENDPOINT"),
         .cluster_dns = o->cluster_dns,
         .cluster_domain = o->cluster_domain,
+        .registry_mirrors = o->registry_mirrors.v,
+        .registry_mirror_count = o->registry_mirrors.n,
+        .registry_ca_file = o->registry_ca_file,
         .pods = o->pods,
         .user_agent_extra = environment("ACI_EXTRA_USER_AGENT"),
     };

@@ -24,6 +24,8 @@ struct aci_kubelet_options {
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
     /* groups */
     const char *cluster_dns, *cluster_domain;
+    struct json_strs registry_mirrors;
+    const char *registry_ca_file;
     /* capacity */
     const char *cpu, *memory;
     int64_t pods;

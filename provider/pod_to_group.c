@@ -11,7 +11,8 @@
 #include "provider/volumes.h"
 
 static void write_group(struct json_writer *w, const struct resolved_pod *pod,
-                        const struct provider_env *env, const struct pod_resources *resources)
+                        const struct provider_env *env, const struct pod_commands *commands,
+                        const struct pod_resources *resources)
 {
     const struct object_meta *meta = &pod->pod->meta;
     const struct group_identity identity = {
@@ -31,7 +32,7 @@ static void write_group(struct json_writer *w, const struct resolved_pod *pod,
     json_put_string(w, "osType", "Linux");
     json_put_string(w, "sku", "Standard");
     json_put_string(w, "restartPolicy", restart_policy ? restart_policy : "Always");
-    containers_write(w, pod, resources);
+    containers_write(w, pod, commands, resources);
     volumes_write(w, pod);
     network_write(w, pod, env);
     network_write_dns(w, pod, env);
@@ -41,17 +42,19 @@ static void write_group(struct json_writer *w, const struct resolved_pod *pod,
 }
 
 int pod_to_group(const struct resolved_pod *pod, const struct provider_env *env,
-                 struct vk_arena *arena, struct vk_buf *out, struct ignored_fields *ret_ignored,
-                 struct vk_err *err)
+                 const struct pod_images *images, struct vk_arena *arena, struct vk_buf *out,
+                 struct ignored_fields *ret_ignored, struct vk_err *err)
 {
     struct pod_resources resources;
+    struct pod_commands commands;
     if (validation_check(pod, env, err) < 0)
         return -(int)err->code;
-    if (resources_of_pod(pod, arena, &resources, err) < 0)
+    if (resources_of_pod(pod, arena, &resources, err) < 0 ||
+        containers_commands(pod, images, arena, &commands, err) < 0)
         return vk_err_reason(err, VALIDATION_REASON);
     struct json_writer w;
     json_writer_init(&w, out);
-    write_group(&w, pod, env, &resources);
+    write_group(&w, pod, env, &commands, &resources);
     if (!json_writer_done(&w))
         return vk_err_set(err, VK_TOO_LARGE,
                           "pod %s/%s: its container group has more than %u bytes, ARM's limit; use "

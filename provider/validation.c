@@ -167,16 +167,6 @@ static int check_container(const struct pod_spec *spec, const struct resolved_co
     (void)snprintf(where, sizeof(where), "spec.%s[%s]", kind, s->name);
     if (vk_str_empty(s->image))
         return vk_err_set(err, VK_INVALID, "%s.image: ACI needs an image", where);
-    if (c->args.n > 0 && c->command.n == 0)
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.args: ACI replaces the image's entrypoint, so args need command "
-                          "beside them; set command to the image's entrypoint",
-                          where);
-    if (!vk_str_empty(s->working_dir))
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.workingDir: ACI can't set a working directory; set WORKDIR in the "
-                          "image or change directory in the command",
-                          where);
     if (check_security(s->security_context, where, err) < 0 || check_env(c, where, err) < 0 ||
         check_mounts(spec, s, where, err) < 0 || check_ports(s, where, err) < 0)
         return -(int)err->code;

@@ -83,7 +83,6 @@ static void start_create(struct pod_worker *w, struct resolved_pod *resolved)
     w->is_busy = true;
     w->is_tried = true;
     p->ops->create_pod(p->p, resolved, on_created, w);
-    resolved_pod_free(resolved);
 }
 
 static void on_resolved(void *user, struct resolved_pod *resolved, const struct vk_err *err)

@@ -27,7 +27,7 @@ void worker_fail(struct pod_worker *w, const char *reason, const char *message)
 
 static bool is_image_error(const struct vk_err *err)
 {
-    return vk_streq(err->reason, "InaccessibleImage");
+    return vk_streq(err->reason, PROVIDER_REASON_IMAGE);
 }
 
 static bool is_permanent(const struct vk_err *err, bool is_platform)

@@ -165,7 +165,7 @@ static FAKE_UNUSED void memory_release_held(struct memory_provider *p)
     vk_timer_arm(&call->timer, 0);
 }
 
-static inline void memory_create(void *user, const struct resolved_pod *pod, provider_done_fn done,
+static inline void memory_create(void *user, struct resolved_pod *pod, provider_done_fn done,
                                  void *done_user)
 {
     struct memory_provider *p = user;
@@ -179,6 +179,7 @@ static inline void memory_create(void *user, const struct resolved_pod *pod, pro
         vk_buf_printf(&p->last_env, "%s=%s ", e->name, e->secret ? "(secret)" : e->value);
     }
     memory_start_call(p, true, pod->pod->meta.name, pod->pod->meta.uid, done, done_user);
+    resolved_pod_free(pod);
 }
 
 static inline void memory_delete(void *user, const struct pod_identity *id, provider_done_fn done,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ACI in memory, in the same loop: tokens, and container groups that count their PUTs. A PUT on an
- * existing group restarts it, as on the real service. Rules break the next requests on purpose.
+ * existing group restarts it, as on the real service. Rules break the next requests on purpose. The
+ * same port is also a registry, in which each image has the entrypoint "/entry".
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/crypto.h"
 #include "base/http_server.h"
 #include "base/json.h"
 #include "base/json_writer.h"
@@ -51,6 +53,10 @@ struct fake_arm {
     int held_status;
     const char *log; /* content of every log */
     const char *last_logs_query;
+    char *last_put; /* its body */
+    unsigned manifests;
+    int registry_status; /* of manifests; 0: 200 */
+    bool registry_holds; /* manifests get no answer */
 };
 
 static inline void arm_group_free(void *p)
@@ -161,8 +167,32 @@ static inline struct arm_group *arm_add(struct fake_arm *arm, const char *name, 
     return g;
 }
 
+#define REGISTRY_CONFIG "{\"config\":{\"Entrypoint\":[\"/entry\"],\"WorkingDir\":\"/srv\"}}"
+
+static inline void arm_serve_registry(struct fake_arm *arm, struct http_exchange *x)
+{
+    char hex[65];
+    if (strstr(http_exchange_head(x)->path, "/blobs/")) {
+        http_exchange_reply(x, 200, "application/octet-stream", VK_STR(REGISTRY_CONFIG));
+        return;
+    }
+    arm->manifests++;
+    if (arm->registry_holds)
+        return;
+    crypto_sha256_hex(REGISTRY_CONFIG, strlen(REGISTRY_CONFIG), hex);
+    const char *text =
+        vk_arena_printf(http_exchange_arena(x),
+                        "{\"schemaVersion\":2,\"config\":{\"mediaType\":"
+                        "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"sha256:%s\"}}",
+                        hex);
+    http_exchange_reply(x, arm->registry_status ? arm->registry_status : 200,
+                        "application/vnd.oci.image.manifest.v1+json", vk_str_of(text));
+}
+
 static inline int arm_put(struct fake_arm *arm, const char *name, struct vk_str body)
 {
+    vk_free(arm->last_put);
+    arm->last_put = vk_strndup(body.p, body.n);
     struct arm_group *old = vk_map_get(arm->groups, name);
     if (old) {
         old->starts++;
@@ -255,6 +285,10 @@ static inline void arm_handle(void *user, struct http_exchange *x)
                             VK_STR("{\"access_token\":\"tok\",\"expires_in\":3600}"));
         return;
     }
+    if (vk_starts(head->path, "/v2/")) {
+        arm_serve_registry(arm, x);
+        return;
+    }
     const char *name = strstr(head->path, "/containerGroups");
     assert_non_null(name);
     assert_string_equal(http1_header(head, "authorization"), "Bearer tok");
@@ -306,5 +340,6 @@ static inline void fake_arm_start(struct fake_arm *arm, struct vk_loop *loop)
 static inline void fake_arm_stop(struct fake_arm *arm)
 {
     http_server_free(arm->server);
+    vk_free(arm->last_put);
     vk_map_free(arm->groups, arm_group_free);
 }

@@ -101,7 +101,12 @@ static inline void world_until(struct world *w, bool (*condition)(struct world *
 static inline void world_provider(struct world *w)
 {
     struct vk_err err;
+    char mirror[80];
+    (void)snprintf(mirror, sizeof(mirror), "*=%s", w->arm.base);
+    const char *mirrors[] = {mirror};
     struct aci_provider_config config = {
+        .registry_mirrors = mirrors,
+        .registry_mirror_count = 1,
         .subscription = "s",
         .resource_group = "rg",
         .location = "westeurope",
@@ -171,7 +176,6 @@ static inline void world_create(struct world *w, const char *name, const char *u
     struct resolved_pod *pod = sample_simple(name, uid);
     pod->may_exist = may_exist;
     w->provider.ops->create_pod(w->provider.p, pod, world_done, w);
-    resolved_pod_free(pod);
 }
 
 static inline struct pod_identity world_id(const char *name, const char *uid)

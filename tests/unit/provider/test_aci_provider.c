@@ -174,7 +174,6 @@ static void a_pod_that_aci_cannot_run_costs_no_request(void **state)
                "\"hostNetwork\":true,\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}"),
         NULL, NULL);
     w->provider.ops->create_pod(w->provider.p, pod, world_done, w);
-    resolved_pod_free(pod);
     UNTIL(w, one_done);
     assert_int_equal(w->err.code, VK_UNSUPPORTED);
     assert_string_equal(w->err.reason, "UnsupportedPodField");
@@ -190,7 +189,6 @@ static void fields_that_are_not_honoured_are_named_once(void **state)
                "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"tty\":true}]}}"),
         NULL, NULL);
     w->provider.ops->create_pod(w->provider.p, pod, world_done, w);
-    resolved_pod_free(pod);
     UNTIL(w, one_done);
     assert_int_equal(w->events, 1);
     assert_string_equal(w->last_event, "PodFieldsIgnored");

@@ -25,13 +25,43 @@ static struct provider_env env_of(const struct json *doc)
     return env;
 }
 
+static struct json_strs strings(struct vk_arena *arena, const struct json *list)
+{
+    struct json_strs out = {.v = vk_arena_array(arena, json_len(list) + 1, sizeof(*out.v))};
+    for (const struct json *e = json_first(list); e; e = json_next(e))
+        out.v[out.n++] = vk_arena_strdup(arena, json_string(e));
+    return out;
+}
+
+/* "images": {container: {"entrypoint": [...], "workingDir": "..."}} */
+static const struct pod_image *images_of(struct vk_arena *arena, const struct json *images,
+                                         const struct resolved_container *c, size_t n)
+{
+    struct pod_image *out = vk_arena_array(arena, n + 1, sizeof(*out));
+    for (size_t i = 0; i < n; i++) {
+        const struct json *image = json_get(images, c[i].spec->name);
+        if (!image)
+            continue;
+        out[i].known = true;
+        out[i].config.entrypoint = strings(arena, json_get(image, "entrypoint"));
+        out[i].config.cmd = strings(arena, json_get(image, "cmd"));
+        out[i].config.working_dir = json_string_or(image, "workingDir", "");
+    }
+    return out;
+}
+
 static int run(const struct json *doc, struct vk_arena *arena, struct vk_buf *out,
                struct ignored_fields *ignored, struct vk_err *err)
 {
     const struct provider_env env = env_of(doc);
     struct resolved_pod *pod = sample_pod(golden_text(arena, json_get(doc, "pod")),
                                           json_get(doc, "files"), json_get(doc, "credentials"));
-    const int rc = pod_to_group(pod, &env, arena, out, ignored, err);
+    const struct json *known = json_get(doc, "images");
+    const struct pod_images images = {
+        .containers = images_of(arena, known, pod->containers, pod->container_count),
+        .init_containers = images_of(arena, known, pod->init_containers, pod->init_container_count),
+    };
+    const int rc = pod_to_group(pod, &env, known ? &images : NULL, arena, out, ignored, err);
     resolved_pod_free(pod);
     return rc;
 }
@@ -110,7 +140,7 @@ static void a_body_over_the_limit_is_too_large(void **state)
     vk_buf_init(&out, 100);
     struct ignored_fields ignored;
     struct vk_err err;
-    assert_true(pod_to_group(pod, &node, arena, &out, &ignored, &err) < 0);
+    assert_true(pod_to_group(pod, &node, NULL, arena, &out, &ignored, &err) < 0);
     assert_int_equal(err.code, VK_TOO_LARGE);
     resolved_pod_free(pod);
 }
@@ -249,7 +279,7 @@ static void random_pods_give_valid_groups_or_a_reason(void **state)
         struct resolved_pod *pod = sample_pod(vk_buf_str(&text), NULL, NULL);
         struct ignored_fields ignored;
         struct vk_err err;
-        if (pod_to_group(pod, &node, arena, &out, &ignored, &err) == 0) {
+        if (pod_to_group(pod, &node, NULL, arena, &out, &ignored, &err) == 0) {
             check_group(golden_parse(arena, vk_buf_str(&out)));
             translated++;
         } else {
