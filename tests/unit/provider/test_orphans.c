@@ -2,11 +2,25 @@
 #include "base/clock.h"
 #include "tests/unit/provider/provider_world.h"
 
-/* The clock stands still between steps; the loop's timers go on. */
+/* The clock moves half a second at each look at the condition, so that minutes pass in a second. */
+static unsigned deletes_when_asked;
+
+static void note_and_answer(void *k, const struct pod_identity *id,
+                            void (*done)(void *user, bool exists, const struct vk_err *err),
+                            void *user)
+{
+    const struct world *w = k;
+    deletes_when_asked = w->arm.deletes;
+    world_exists(k, id, done, user);
+}
+
 static int setup(void **state)
 {
     vk_clock_freeze(1000000, 1700000000000);
-    return world_setup(state);
+    const int rc = world_setup(state);
+    struct world *w = *state;
+    w->upcalls.pod_exists = note_and_answer;
+    return rc;
 }
 
 static int teardown(void **state)
@@ -16,51 +30,42 @@ static int teardown(void **state)
     return rc;
 }
 
-static unsigned lists_wanted;
-
-static bool is_listed(struct world *w)
+static bool or_time_passes(bool holds)
 {
-    return w->synced && w->arm.lists >= lists_wanted;
+    if (!holds)
+        vk_clock_advance(500);
+    return holds;
 }
 
-/* Lets that much time pass and waits for a LIST. */
-static void pass_time(struct world *w, int64_t ms)
+static bool is_synced(struct world *w)
 {
-    vk_clock_advance(ms);
-    lists_wanted = w->arm.lists + 1;
-    UNTIL(w, is_listed);
+    return w->synced;
 }
 
 static bool is_gone(struct world *w)
 {
-    return !world_group(w, "orphan", "u1");
+    return or_time_passes(!world_group(w, "orphan", "u1"));
 }
 
-static bool was_asked_again(struct world *w)
+/* Idle LISTs are 20 s apart: two sweeps lie within. */
+static bool was_listed_often(struct world *w)
 {
-    return w->questions >= 2;
+    return or_time_passes(w->arm.lists >= 10);
+}
+
+static bool was_asked_thrice(struct world *w)
+{
+    return or_time_passes(w->questions >= 3);
 }
 
 static bool only_the_living_are_left(struct world *w)
 {
-    return vk_map_len(w->arm.groups) == 8;
-}
-
-static bool all_were_asked(struct world *w)
-{
-    return w->questions >= 12;
+    return or_time_passes(vk_map_len(w->arm.groups) == 8);
 }
 
 static bool one_done(struct world *w)
 {
     return w->done >= 1;
-}
-
-static void sync_world(struct world *w)
-{
-    world_start(w);
-    lists_wanted = 1;
-    UNTIL(w, is_listed);
 }
 
 static void only_groups_of_ours_without_a_pod_are_removed(void **state)
@@ -73,13 +78,10 @@ static void only_groups_of_ours_without_a_pod_are_removed(void **state)
     (void)world_leave_group(w, "neighbour", "u4", WORLD_CLUSTER, "another-node");
     (void)arm_add(&w->arm, "nobodys", "{}");
     (void)arm_add(&w->arm, "old", "{\"aci-kubelet-format\":\"0\"}");
-    sync_world(w);
-    assert_int_equal(w->arm.deletes, 0);
-    pass_time(w, 21000);
+    world_start(w);
     UNTIL(w, is_gone);
-    assert_int_equal(w->questions, 2);
-    pass_time(w, 61000);
-    pass_time(w, 61000);
+    assert_true(vk_mono_ms() - 1000000 < 120000);
+    UNTIL(w, was_listed_often);
     assert_int_equal(w->arm.deletes, 1);
     assert_int_equal(vk_map_len(w->arm.groups), 5);
     /* Whose pod exists is not asked about again. */
@@ -89,11 +91,11 @@ static void only_groups_of_ours_without_a_pod_are_removed(void **state)
 static void a_wanted_pod_is_not_asked_about(void **state)
 {
     struct world *w = *state;
-    sync_world(w);
+    world_start(w);
+    UNTIL(w, is_synced);
     world_create(w, "web", "u9", false);
     UNTIL(w, one_done);
-    pass_time(w, 61000);
-    pass_time(w, 61000);
+    UNTIL(w, was_listed_often);
     assert_int_equal(w->questions, 0);
     assert_int_equal(w->arm.deletes, 0);
 }
@@ -103,13 +105,10 @@ static void without_an_answer_nothing_is_removed(void **state)
     struct world *w = *state;
     (void)vk_err_set(&w->question_err, VK_UNAVAILABLE, "the pod cache is not synced");
     (void)world_leave_group(w, "orphan", "u1", WORLD_CLUSTER, WORLD_NODE);
-    sync_world(w);
-    pass_time(w, 21000);
-    pass_time(w, 61000);
-    UNTIL(w, was_asked_again);
+    world_start(w);
+    UNTIL(w, was_asked_thrice);
     assert_int_equal(w->arm.deletes, 0);
     w->question_err = (struct vk_err){0};
-    pass_time(w, 61000);
     UNTIL(w, is_gone);
 }
 
@@ -127,14 +126,27 @@ static void many_at_once_wait_for_a_second_sweep(void **state)
             (void)snprintf(alive + n, sizeof(alive) - n, "%s ", uid);
     }
     w->existing = alive;
-    sync_world(w);
-    pass_time(w, 21000);
-    UNTIL(w, all_were_asked);
-    pass_time(w, 21000);
-    assert_int_equal(w->arm.deletes, 0);
-    pass_time(w, 61000);
+    world_start(w);
     UNTIL(w, only_the_living_are_left);
+    /* All 20 in the first sweep; in the second the 12 again, and only then the first DELETE. */
+    assert_int_equal(w->questions, 32);
+    assert_int_equal(deletes_when_asked, 0);
     assert_int_equal(w->arm.deletes, 12);
+}
+
+static void few_among_many_are_removed_at_once(void **state)
+{
+    struct world *w = *state;
+    w->existing = "alive";
+    for (unsigned i = 0; i < 8; i++) {
+        char uid[16];
+        (void)snprintf(uid, sizeof(uid), "dead-%u", i);
+        (void)world_leave_group(w, uid, uid, WORLD_CLUSTER, WORLD_NODE);
+    }
+    (void)world_leave_group(w, "orphan", "u1", WORLD_CLUSTER, WORLD_NODE);
+    world_start(w);
+    UNTIL(w, is_gone);
+    assert_int_equal(w->questions, 9);
 }
 
 static void a_failed_removal_is_tried_again(void **state)
@@ -142,9 +154,7 @@ static void a_failed_removal_is_tried_again(void **state)
     struct world *w = *state;
     (void)world_leave_group(w, "orphan", "u1", WORLD_CLUSTER, WORLD_NODE);
     w->arm.rule = (struct arm_rule){"DELETE", ARM_REFUSE, 409, "ContainerGroupTransitioning", 1};
-    sync_world(w);
-    pass_time(w, 21000);
-    pass_time(w, 61000);
+    world_start(w);
     UNTIL(w, is_gone);
     assert_int_equal(w->arm.deletes, 2);
 }
@@ -158,6 +168,7 @@ int main(void)
         IN_WORLD(a_wanted_pod_is_not_asked_about),
         IN_WORLD(without_an_answer_nothing_is_removed),
         IN_WORLD(many_at_once_wait_for_a_second_sweep),
+        IN_WORLD(few_among_many_are_removed_at_once),
         IN_WORLD(a_failed_removal_is_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
