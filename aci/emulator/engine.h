@@ -108,6 +108,30 @@ typedef void (*engine_done_fn)(void *user);
 /* Each start that succeeded is followed by exactly one exit unless the sandbox is deleted first. */
 typedef void (*engine_exited_fn)(void *user, const struct engine_exit *exit);
 
+/* One program on a pseudo-terminal of its own in a running container. */
+struct engine_exec;
+struct engine_exec_spec {
+    const char *container;
+    const char *program; /* looked up as it is, blanks included; it gets no arguments */
+    unsigned rows, cols; /* of the terminal, 1 to 65535; set before the program runs */
+};
+/* None is called from inside an operation on the exec, none after exec_close. */
+struct engine_exec_events {
+    /* err NULL: it runs. Otherwise nothing follows; the message is the runtime's. */
+    void (*started)(void *user, const struct vk_err *err);
+    /* What the terminal shows, in pieces of at most 16 KiB; none while paused. */
+    void (*output)(void *user, struct vk_str bytes);
+    /* The terminal has taken what exec_write held back. */
+    void (*drained)(void *user);
+    /* The program has ended (also by the end of its container) and its output was delivered. */
+    void (*ended)(void *user);
+};
+
+/* Somebody who reads what a container writes. */
+struct engine_log_follow;
+/* As it was written, any split, without stamps. */
+typedef void (*engine_output_fn)(void *user, struct vk_str bytes);
+
 struct engine_ops {
     const char *name; /* "runc", "simulated" */
     /* Errors: VK_NOT_FOUND (no such image), VK_UNAUTHENTICATED, VK_UNAVAILABLE, with the registry's
@@ -136,6 +160,31 @@ struct engine_ops {
                           int64_t tail, bool timestamps, struct vk_buf *out, struct vk_err *err);
     bool (*container_usage)(struct engine *e, struct engine_sandbox *s, const char *name,
                             struct engine_usage *ret);
+    /*
+     * What goes wrong is told by `started`. The exec is the caller's until exec_close, which it
+     * owes also after the end and before the engine is freed; the sandbox may go earlier.
+     */
+    struct engine_exec *(*exec_start)(struct engine *e, struct engine_sandbox *s,
+                                      const struct engine_exec_spec *spec,
+                                      const struct engine_exec_events *events, void *user);
+    /*
+     * What is typed, also before `started`. False when much is held back, because the program does
+     * not read: write on after `drained`; over 1 MiB is dropped.
+     */
+    bool (*exec_write)(struct engine *e, struct engine_exec *x, struct vk_str bytes);
+    /* While paused the terminal fills up and its program waits. */
+    void (*exec_pause)(struct engine *e, struct engine_exec *x, bool paused);
+    /* Hangs up the terminal (SIGHUP); who lives on after a grace is killed. */
+    void (*exec_close)(struct engine *e, struct engine_exec *x);
+    /*
+     * Everything that the running instance writes from now on, until its end. The container never
+     * waits for a reader. NULL when it does not run. The follow is the caller's until log_unfollow,
+     * which it owes also after `ended`.
+     */
+    struct engine_log_follow *(*log_follow)(struct engine *e, struct engine_sandbox *s,
+                                            const char *name, engine_output_fn output,
+                                            engine_done_fn ended, void *user);
+    void (*log_unfollow)(struct engine *e, struct engine_log_follow *f);
     /* Kills and removes everything. */
     void (*free)(struct engine *e);
 };
@@ -160,7 +209,9 @@ struct engine_simulated_config {
  * Timed life cycles for load tests, no processes. What a container does is read from its command:
  * ["sleep", "N"] ends with 0 after N seconds, ["exit", "N"] ends with N at once, ["fail"] cannot be
  * started, anything else runs until it is killed. Images whose repository ends in "/missing" are
- * not found, "/private" needs a user name, "/unreachable" is a registry in trouble.
+ * not found, "/private" needs a user name, "/unreachable" is a registry in trouble. An exec is a
+ * terminal that repeats what is typed and ends at ^D, whatever its program; a program with a blank
+ * is not found.
  */
 VK_MUST_CHECK int engine_simulated_new(struct vk_loop *loop,
                                        const struct engine_simulated_config *config,

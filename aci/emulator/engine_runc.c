@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "aci/emulator/log_follow.h"
 #include "aci/emulator/runc_engine.h"
 #include "aci/emulator/runc_mounts.h"
 #include "base/alloc.h"
@@ -111,6 +112,7 @@ static void engine_free(struct engine *engine)
     if (!e)
         return;
     runc_processes_free(e->processes);
+    runc_exec_free_all(e);
     VK_LIST_FOREACH(it, &e->sandboxes)
     runc_sandbox_free(VK_LIST_ENTRY(it, struct engine_sandbox, node));
     image_store_free(e->images);
@@ -129,6 +131,12 @@ static void engine_pull(struct engine *engine, const struct engine_image_spec *s
     image_store_pull(runc_engine_of(engine)->images, spec, done, user);
 }
 
+static void engine_log_unfollow(struct engine *engine, struct engine_log_follow *f)
+{
+    (void)engine;
+    log_follow_free(f);
+}
+
 static const struct engine_ops runc_ops = {
     .name = "runc",
     .pull = engine_pull,
@@ -138,6 +146,12 @@ static const struct engine_ops runc_ops = {
     .container_kill = runc_instance_kill,
     .container_logs = runc_instance_logs,
     .container_usage = runc_instance_usage,
+    .exec_start = runc_exec_start,
+    .exec_write = runc_exec_write,
+    .exec_pause = runc_exec_pause,
+    .exec_close = runc_exec_close,
+    .log_follow = runc_instance_follow,
+    .log_unfollow = engine_log_unfollow,
     .free = engine_free,
 };
 
@@ -222,6 +236,7 @@ int engine_runc_new(struct vk_loop *loop, const struct engine_runc_config *confi
     e->loop = loop;
     e->lock_fd = -1;
     vk_list_init(&e->sandboxes);
+    vk_list_init(&e->execs);
     (void)getrlimit(RLIMIT_NOFILE, &files);
     e->nofile = files.rlim_max > 1048576 ? 1048576 : (int64_t)files.rlim_max;
     int rc = check_machine(err);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "aci/emulator/engine.h"
+#include "aci/emulator/log_follow.h"
+#include "aci/emulator/simulated_exec.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -42,6 +44,7 @@ struct instance {
     engine_started_fn started;
     engine_exited_fn exited;
     void *user;
+    struct vk_list followers, execs;
 };
 
 struct pull {
@@ -135,8 +138,16 @@ static bool take_address(struct simulated *sim, uint32_t *ret)
     return false;
 }
 
+/* What is attached to a container ends with it. */
+static void end_readers(struct instance *c)
+{
+    log_follow_end(&c->followers);
+    simulated_exec_end(&c->execs);
+}
+
 static void free_instance(struct instance *c)
 {
+    end_readers(c);
     vk_list_remove(&c->link);
     vk_timer_disarm(&c->timer);
     vk_free(c->name);
@@ -233,6 +244,7 @@ static void on_instance(void *user)
 
     if (c->state == INSTANCE_RUNNING) {
         c->state = INSTANCE_ENDED;
+        end_readers(c);
         ended = (struct engine_exit){
             .exit_code = c->exit_code, .signal = c->exit_signal, .finished_wall_ns = vk_wall_ns()};
         c->exited(c->user, &ended);
@@ -295,6 +307,8 @@ static void simulated_container_start(struct engine *e, struct engine_sandbox *s
     c->exited = exited;
     c->user = user;
     read_command(c, spec);
+    vk_list_init(&c->followers);
+    vk_list_init(&c->execs);
     vk_list_init(&c->link);
     vk_list_add_tail(&s->containers, &c->link);
     vk_timer_init(&c->timer, sim->loop, "simulated container", on_instance, c);
@@ -350,6 +364,35 @@ static bool simulated_container_usage(struct engine *e, struct engine_sandbox *s
     return true;
 }
 
+static struct engine_exec *simulated_exec_start(struct engine *e, struct engine_sandbox *s,
+                                                const struct engine_exec_spec *spec,
+                                                const struct engine_exec_events *events, void *user)
+{
+    struct instance *c = find(s, spec->container);
+    bool runs = c && c->state == INSTANCE_RUNNING;
+
+    return simulated_exec_new(((struct simulated *)e)->loop, runs ? &c->execs : NULL, spec, events,
+                              user);
+}
+
+static struct engine_log_follow *simulated_log_follow(struct engine *e, struct engine_sandbox *s,
+                                                      const char *name, engine_output_fn output,
+                                                      engine_done_fn ended, void *user)
+{
+    struct instance *c = find(s, name);
+
+    (void)e;
+    if (!c || c->state != INSTANCE_RUNNING)
+        return NULL;
+    return log_follow_new(&c->followers, output, ended, user);
+}
+
+static void simulated_log_unfollow(struct engine *e, struct engine_log_follow *f)
+{
+    (void)e;
+    log_follow_free(f);
+}
+
 static void simulated_free(struct engine *e)
 {
     struct simulated *sim = (struct simulated *)e;
@@ -371,6 +414,12 @@ static const struct engine_ops simulated_ops = {
     .container_kill = simulated_container_kill,
     .container_logs = simulated_container_logs,
     .container_usage = simulated_container_usage,
+    .exec_start = simulated_exec_start,
+    .exec_write = simulated_exec_write,
+    .exec_pause = simulated_exec_pause,
+    .exec_close = simulated_exec_close,
+    .log_follow = simulated_log_follow,
+    .log_unfollow = simulated_log_unfollow,
     .free = simulated_free,
 };
 

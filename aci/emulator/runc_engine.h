@@ -32,6 +32,8 @@ struct runc_engine {
     struct cgroup_tree cgroups;
     struct sandbox_net net;
     struct vk_list sandboxes;
+    struct vk_list execs; /* struct engine_exec; they may outlive their sandbox */
+    uint64_t exec_number;
     bool trash_busy, trash_full;
 };
 
@@ -86,6 +88,7 @@ struct runc_instance {
     int log_fd; /* what the container writes; -1 when closed */
     struct vk_fd *log_source;
     struct container_log *log;
+    struct vk_list followers; /* of the log */
     engine_started_fn on_started;
     engine_exited_fn on_exited;
     void *user;
@@ -106,6 +109,21 @@ int runc_instance_logs(struct engine *e, struct engine_sandbox *s, const char *n
                        bool timestamps, struct vk_buf *out, struct vk_err *err);
 bool runc_instance_usage(struct engine *e, struct engine_sandbox *s, const char *name,
                          struct engine_usage *ret);
+
+struct engine_log_follow *runc_instance_follow(struct engine *e, struct engine_sandbox *s,
+                                               const char *name, engine_output_fn output,
+                                               engine_done_fn ended, void *user);
+struct engine_exec *runc_exec_start(struct engine *e, struct engine_sandbox *s,
+                                    const struct engine_exec_spec *spec,
+                                    const struct engine_exec_events *events, void *user);
+bool runc_exec_write(struct engine *e, struct engine_exec *x, struct vk_str bytes);
+void runc_exec_pause(struct engine *e, struct engine_exec *x, bool paused);
+void runc_exec_close(struct engine *e, struct engine_exec *x);
+
+/* The instance of that name that runs now, or NULL. */
+struct runc_instance *runc_instance_running(struct engine_sandbox *s, const char *name);
+/* Memory and descriptors only, at the end of the engine. */
+void runc_exec_free_all(struct runc_engine *e);
 
 /* An instance of the sandbox is gone or runs at last: a deletion may go on. */
 void runc_sandbox_progress(struct engine_sandbox *s);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "aci/emulator/log_follow.h"
 #include "aci/emulator/runc_engine.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -33,6 +34,7 @@ void runc_instance_free(struct runc_instance *i)
     vk_list_remove(&i->node);
     vk_timer_disarm(&i->timer);
     close_log(i);
+    log_follow_end(&i->followers);
     container_log_free(i->log);
     vk_free(i->name);
     vk_free(i->id);
@@ -56,7 +58,9 @@ static bool read_log(struct runc_instance *i)
     char block[LOG_READ_MAX];
     ssize_t n = read(i->log_fd, block, sizeof(block));
     if (n > 0) {
-        container_log_append(i->log, (struct vk_str){.p = block, .n = (size_t)n}, vk_wall_ns());
+        const struct vk_str bytes = {.p = block, .n = (size_t)n};
+        container_log_append(i->log, bytes, vk_wall_ns());
+        log_follow_output(&i->followers, bytes);
         return true;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -118,6 +122,7 @@ static void on_exit_status(void *user, int status)
     while (i->log_fd >= 0 && read_log(i))
         ;
     close_log(i);
+    log_follow_end(&i->followers);
     container_log_end(i->log);
     engine_exited_fn exited = i->on_exited;
     void *to = i->user;
@@ -281,6 +286,7 @@ void runc_instance_start(struct engine *engine, struct engine_sandbox *s,
     i->on_exited = exited;
     i->user = user;
     vk_timer_init(&i->timer, e->loop, "container start", report_failure, i);
+    vk_list_init(&i->followers);
     vk_list_init(&i->node);
     vk_list_add_tail(&s->instances, &i->node);
     int rc = sandbox_files_is_name(spec->name)
@@ -307,11 +313,26 @@ static struct runc_instance *find_started(struct engine_sandbox *s, const char *
     return found;
 }
 
+struct runc_instance *runc_instance_running(struct engine_sandbox *s, const char *name)
+{
+    struct runc_instance *i = find_started(s, name);
+    return i && i->state == RUNC_INSTANCE_RUNNING ? i : NULL;
+}
+
+struct engine_log_follow *runc_instance_follow(struct engine *e, struct engine_sandbox *s,
+                                               const char *name, engine_output_fn output,
+                                               engine_done_fn ended, void *user)
+{
+    (void)e;
+    struct runc_instance *i = runc_instance_running(s, name);
+    return i ? log_follow_new(&i->followers, output, ended, user) : NULL;
+}
+
 void runc_instance_kill(struct engine *e, struct engine_sandbox *s, const char *name, int signal)
 {
     (void)e;
-    struct runc_instance *i = find_started(s, name);
-    if (i && i->state == RUNC_INSTANCE_RUNNING)
+    struct runc_instance *i = runc_instance_running(s, name);
+    if (i)
         kill(i->pid, signal);
 }
 
