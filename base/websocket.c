@@ -65,6 +65,12 @@ void websocket_ping(struct websocket *ws)
         send_frame(ws, OP_PING, VK_STR(""));
 }
 
+void websocket_pong(struct websocket *ws)
+{
+    if (!ws->close_sent)
+        send_frame(ws, OP_PONG, VK_STR(""));
+}
+
 void websocket_close(struct websocket *ws, unsigned code, const char *reason)
 {
     char payload[125];

@@ -65,6 +65,8 @@ VK_MUST_CHECK int websocket_feed(struct websocket *ws, char *bytes, size_t n, st
 /* One whole message in one frame. Ignored after websocket_close. */
 void websocket_send(struct websocket *ws, enum websocket_opcode opcode, struct vk_str payload);
 void websocket_ping(struct websocket *ws);
+/* One that nobody asked for (RFC 6455 5.5.3). */
+void websocket_pong(struct websocket *ws);
 /* Once; later calls do nothing. */
 void websocket_close(struct websocket *ws, unsigned code, const char *reason);
 
