@@ -96,6 +96,21 @@ static void flush(struct log_stream *s)
         vk_timer_arm(&s->timer, POLL_MS);
 }
 
+/* As ACI cuts its tail. n < 0: all. */
+static struct vk_str last_lines(struct vk_str text, int64_t n)
+{
+    size_t at = text.n;
+    if (n < 0)
+        return text;
+    for (; n > 0 && at > 0; n--) {
+        /* Over the newline that ends the line. */
+        at--;
+        while (at > 0 && text.p[at - 1] != '\n')
+            at--;
+    }
+    return (struct vk_str){.p = text.p + at, .n = text.n - at};
+}
+
 static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
 {
     struct log_stream *s = user;
@@ -120,8 +135,10 @@ static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
     const bool whole = s->is_final || !s->options.follow;
     log_lines_cut(content, s->options.timestamps, s->options.since_wall_ns, whole, &s->cursor,
                   &s->out);
-    if (s->first && s->options.tail_lines == 0)
-        vk_buf_clear(&s->out);
+    if (s->first && s->options.tail_lines >= 0) {
+        const size_t wanted = last_lines(vk_buf_str(&s->out), s->options.tail_lines).n;
+        vk_buf_consume(&s->out, vk_buf_len(&s->out) - wanted);
+    }
     s->first = false;
     flush(s);
 }
@@ -176,8 +193,11 @@ struct log_stream *container_logs_start(struct container_logs *l, const struct p
                          "Azure Container Instances keeps no log of a container's former runs");
         end(s, &err);
     } else {
-        /* tail=0 still needs the position of the last line. */
-        fetch(s, options->tail_lines == 0 ? 1 : options->tail_lines);
+        /*
+         * Lines written at once share a time, and a position counts them: following starts from the
+         * whole text, whatever the tail. tail=0 still needs an answer that can be an error.
+         */
+        fetch(s, options->follow ? -1 : options->tail_lines == 0 ? 1 : options->tail_lines);
     }
     return s;
 }

@@ -100,9 +100,6 @@ static int check_request(const struct handler_context *c, const struct pods_entr
         return -(int)err->code;
     if (!c->provider->ops->get_container_logs)
         return vk_err_set(err, VK_UNSUPPORTED, "provider %s keeps no logs", c->provider->ops->name);
-    if (o->follow)
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "logs can't be followed yet: leave out --follow and ask again");
     if (o->previous)
         return vk_err_set(err, VK_UNSUPPORTED,
                           "Azure Container Instances keeps no log of a container's previous "
