@@ -11,10 +11,9 @@ import description as published
 # Members that the service sends beyond one or both descriptions (recorded traffic).
 SENT_BEYOND = ("provisioningTimeoutInSeconds", "isCustomProvisioningTimeout",
                "isCreatedFromStandbyPool", "configMap")
-# Official clients repeat a group's names in its body; the service ignores them.
-REQUESTED_BEYOND = ("id", "name", "type")
-# Statuses that the service answers beyond the description (recorded traffic): none of
-# ContainerGroups' own are known.
+# Official clients repeat a group's names in its body, and `az container create --file` sends what
+# `az container export` wrote; the service ignores these members.
+REQUESTED_BEYOND = ("id", "name", "type", *SENT_BEYOND)
 ERRORS = range(400, 600)
 
 STATUS = {
@@ -52,12 +51,6 @@ HEADERS = ("x-ms-request-id", "x-ms-correlation-request-id", "x-ms-routing-reque
            "Cache-Control", "Strict-Transport-Security")
 
 
-def _versions(exchange):
-    """The description of the version that was asked for, and the other one: the same answer has to
-    be understood by the clients of both. Versions without a description go by both, too."""
-    return published.VERSIONS
-
-
 def _parsed(body):
     try:
         return json.loads(body), None
@@ -76,8 +69,10 @@ def _check_error(exchange, value):
 
 
 def _check_operation(exchange, value):
+    """By both descriptions, whichever version was asked for: the emulator makes the same answer, and
+    the clients of both have to understand it."""
     found = []
-    for version in _versions(exchange):
+    for version in published.VERSIONS:
         operation = published.description(version).operation(exchange.method, exchange.path)
         if operation is None:
             continue

@@ -76,12 +76,11 @@ def _world(folder, programs, services):
 
 @pytest.fixture(autouse=True)
 def _verdict(services):
-    """Judges what the test's clients exchanged with the emulators."""
-    before = {service: len(service.recorder.exchanges()) for service in services}
+    """Judges what was exchanged with the emulators since the last verdict: each exchange once."""
     yield
     wrong = []
     for service in services:
-        for exchange in service.recorder.exchanges()[before.get(service, 0):]:
+        for exchange in service.unjudged():
             wrong += [f"{exchange}: {line}"
                       for line in conformance.exchange_problems(exchange, bodies.SECRETS)]
     assert not wrong, "the wire disagrees with the description:\n" + "\n".join(wrong)

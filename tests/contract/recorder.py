@@ -4,6 +4,7 @@ it: the emulator makes its URLs from the Host header, so that they lead here aga
 
 import http.client
 import http.server
+import re
 import select
 import socket
 import ssl
@@ -23,7 +24,8 @@ class Exchange:
         self.method = method
         self.target = target
         url = urllib.parse.urlsplit(target)
-        self.path = urllib.parse.unquote(url.path)
+        # azure-cli sends provider//type, and means one slash.
+        self.path = re.sub("/+", "/", urllib.parse.unquote(url.path))
         self.query = {name.lower(): value for name, value in urllib.parse.parse_qsl(url.query)}
         self.request_headers = request_headers
         self.request_body = request_body

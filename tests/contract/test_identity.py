@@ -53,6 +53,10 @@ def test_wrong_secret(simulated):
     ({"client_secret": "wrong"}, 401, "invalid_client", 7000215),
     ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
     ({"scope": "https://management.azure.com"}, 400, "invalid_scope", 1002012),
+    ({"scope": "/.default"}, 400, "invalid_scope", 1002012),
+    ({"scope": "openid profile"}, 400, "invalid_scope", 1002012),
+    ({"scope": f"{clients.SCOPE} https://graph.microsoft.com/.default"}, 400, "invalid_scope",
+     1002012),
 ])
 def test_token_refusals(rest, form, status, error, number):
     answer = rest.token(**form)
@@ -72,6 +76,15 @@ def test_refused_authorization(rest, authorization, code, description):
     assert f'authorization_uri="{rest.service.url}/{TENANT}"' in challenge
     assert 'error="invalid_token"' in challenge and description in challenge
     assert answer.headers["x-ms-failure-cause"] == "gateway"
+
+
+@pytest.mark.parametrize("scope", [
+    "openid offline_access profile " + clients.SCOPE,
+    "https://management.core.windows.net//.default"])
+def test_scopes_that_clients_send(rest, scope):
+    token = rest.token(scope=scope).json()["access_token"]
+    answer = rest.call("GET", rest.path(), headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
 
 
 def test_token_for_another_audience(rest):

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""azure-cli as a user installs it, against real containers: only its cloud is the emulator's."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import bodies
+import emulator
+from clients import Rest
+from emulator import LOCATION, RESOURCE_GROUP
+
+GROUP = "azure-cli"
+
+
+class AzureCli:
+    def __init__(self, python, service, folder):
+        self._python, self.folder = python, folder
+        self._environment = {
+            "PATH": os.environ["PATH"], "HOME": str(folder), "AZURE_CONFIG_DIR": str(folder / "azure"),
+            "REQUESTS_CA_BUNDLE": service.ca, "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+            "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
+            "LC_ALL": "C.UTF-8"}
+
+    def run(self, *arguments):
+        return subprocess.run([self._python, "-m", "azure.cli", *arguments], text=True, check=False,
+                              env=self._environment, capture_output=True, timeout=120,
+                              stdin=subprocess.DEVNULL)
+
+    def __call__(self, *arguments):
+        """What a command prints; it has to succeed."""
+        run = self.run(*arguments)
+        assert run.returncode == 0, f"az {' '.join(arguments)}: {run.stderr}"
+        return run.stdout
+
+    def container(self, verb, *arguments, name=GROUP):
+        return self("container", verb, "--resource-group", RESOURCE_GROUP, "--name", name, *arguments)
+
+
+@pytest.fixture(scope="module", name="az")
+def _az(world, folder):
+    """Signed in to the emulator; a group of one shell that prints a line and goes on."""
+    install = subprocess.run([str(emulator.TESTS / "contract/azure-cli")], stdout=subprocess.PIPE,
+                             text=True, check=True, timeout=900, stdin=subprocess.DEVNULL)
+    home = folder / "azure-cli"
+    home.mkdir(exist_ok=True)
+    az = AzureCli(install.stdout.strip(), world, home)
+    az("cloud", "register", "--name", "emulator", "--endpoint-resource-manager", world.url,
+       "--endpoint-active-directory", world.url)
+    az("cloud", "set", "--name", "emulator")
+    az("login", "--service-principal", "--username", emulator.CLIENT, "--password", emulator.SECRET,
+       "--tenant", emulator.TENANT)
+    yield az
+    Rest(world).delete_group(GROUP)
+
+
+@pytest.fixture(scope="module", name="made")
+def _made(az):
+    return json.loads(az.container(
+        "create", "--image", "busybox", "--os-type", "Linux", "--cpu", "1", "--memory", "1",
+        "--restart-policy", "Always", "--command-line",
+        "sh -c 'echo hello $MODE ${#PASSWORD}; exec sleep 3600'",
+        "--environment-variables", "MODE=fast",
+        "--secure-environment-variables", f"PASSWORD={bodies.ENVIRONMENT_SECRET}"))
+
+
+def started(az):
+    seen = json.loads(az.container("show"))
+    assert seen["instanceView"]["state"] == "Running"
+    return seen["containers"][0]["instanceView"]["currentState"]["startTime"]
+
+
+def test_create(made):
+    assert (made["name"], made["location"], made["provisioningState"]) == (
+        GROUP, LOCATION, "Succeeded")
+    assert made["instanceView"]["state"] == "Running"
+    assert [(v["name"], v["value"], v["secureValue"])
+            for v in made["containers"][0]["environmentVariables"]] == [
+                ("MODE", "fast", None), ("PASSWORD", None, None)]
+
+
+def test_list(az, made):
+    listed = json.loads(az("container", "list", "--resource-group", RESOURCE_GROUP))
+    assert [group["name"] for group in listed] == [made["name"]]
+
+
+def test_logs(az, made):
+    assert az.container("logs") == f"hello fast {len(bodies.ENVIRONMENT_SECRET)}\n\n", made["name"]
+
+
+def test_stop_start_restart(az, made):
+    az.container("stop")
+    assert json.loads(az.container("show"))["instanceView"]["state"] == "Stopped", made["name"]
+    az.container("start")
+    first = started(az)
+    az.container("restart")
+    assert first < started(az)
+
+
+def test_export_makes_a_file_that_creates_the_group_again(az, made):
+    file = az.folder / "exported.yaml"
+    az.container("export", "--file", str(file))
+    assert "hello" in file.read_text() and bodies.ENVIRONMENT_SECRET not in file.read_text()
+    az.container("delete", "--yes")
+    again = json.loads(az("container", "create", "--resource-group", RESOURCE_GROUP,
+                          "--file", str(file)))
+    assert again["id"] == made["id"]
+    assert started(az)
+
+
+def test_attach_prints_the_output_until_the_container_ends(az):
+    az.container("create", "--image", "busybox", "--os-type", "Linux", "--cpu", "1", "--memory", "1",
+                 "--restart-policy", "Never", "--command-line",
+                 "sh -c 'for i in 1 2 3; do echo line $i; sleep 1; done'", name="attached")
+    try:
+        text = az.container("attach", name="attached")
+    finally:
+        az.container("delete", "--yes", name="attached")
+    for line in ("line 1", "line 2", "line 3"):
+        assert line in text, text
+
+
+def test_delete(az, made):
+    az.container("delete", "--yes")
+    missing = az.run("container", "show", "--resource-group", RESOURCE_GROUP, "--name", GROUP)
+    assert missing.returncode == 3
+    assert f"(ResourceNotFound) The Resource '{made['type']}/{GROUP}'" in missing.stderr
