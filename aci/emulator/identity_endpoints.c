@@ -130,21 +130,47 @@ static void reply_token(struct arm_request *r, const char *audience, bool is_v1)
     vk_buf_release_secret(&out);
 }
 
+/*
+ * The resource that the scopes ask for, NULL unless it is exactly one. MSAL for Go sends OpenID's
+ * scopes beside it, in any order.
+ */
+static const char *resource_of(struct arm_request *r, const char *scopes)
+{
+    static const char *const openid[] = {"openid", "offline_access", "profile", "email"};
+    static const char suffix[] = "/.default";
+    struct vk_str rest = vk_str_of(scopes);
+    const char *found = NULL;
+
+    while (rest.n) {
+        struct vk_str one = vk_str_trim(vk_str_cut(rest, ' ', &rest));
+        const char *scope = vk_arena_str(r->arena, one);
+        bool is_openid = !one.n;
+
+        for (size_t i = 0; i < VK_COUNT(openid); i++)
+            is_openid = is_openid || vk_streq(scope, openid[i]);
+        if (is_openid)
+            continue;
+        if (found || one.n < sizeof(suffix) || !vk_ends(scope, suffix))
+            return NULL;
+        found = vk_arena_strndup(r->arena, one.p, one.n - strlen(suffix));
+    }
+    return found;
+}
+
 void identity_token(struct arm_request *r)
 {
     const char *form = read_form(r);
-    const char *scope = form_value(r, form, "scope");
-    size_t n = strlen(scope), suffix = strlen("/.default");
+    const char *resource = resource_of(r, form_value(r, form, "scope"));
 
     if (!check_client(r, form))
         return;
-    if (n <= suffix || !vk_ends(scope, "/.default")) {
+    if (!resource) {
         reply_refusal(r, 400, "invalid_scope", 1002012,
                       "The provided value for scope is not valid. Client credential flows must "
                       "have a scope value with /.default suffixed to the resource identifier.");
         return;
     }
-    reply_token(r, vk_arena_strndup(r->arena, scope, n - suffix), false);
+    reply_token(r, resource, false);
 }
 
 void identity_token_v1(struct arm_request *r)
