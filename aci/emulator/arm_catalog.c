@@ -98,19 +98,39 @@ void arm_catalog_operations(struct arm_request *r)
     finish(r, &out);
 }
 
-void arm_catalog_subscription(struct arm_request *r)
+static void write_subscription(const struct arm_request *r, struct json_writer *w)
 {
     const struct emulator_options *o = r->emulator->options;
+
+    json_begin_object(w, NULL);
+    json_put_string(w, "id", vk_arena_printf(r->arena, "/subscriptions/%s", o->subscription));
+    json_put_string(w, "subscriptionId", o->subscription);
+    json_put_string(w, "tenantId", o->tenant);
+    json_put_string(w, "displayName", "aci-emulator");
+    json_put_string(w, "state", "Enabled");
+    json_end_object(w);
+}
+
+void arm_catalog_subscription(struct arm_request *r)
+{
+    struct json_writer w;
+    struct vk_buf out;
+
+    begin(&out, &w);
+    write_subscription(r, &w);
+    finish(r, &out);
+}
+
+void arm_catalog_subscriptions(struct arm_request *r)
+{
     struct json_writer w;
     struct vk_buf out;
 
     begin(&out, &w);
     json_begin_object(&w, NULL);
-    json_put_string(&w, "id", vk_arena_printf(r->arena, "/subscriptions/%s", o->subscription));
-    json_put_string(&w, "subscriptionId", o->subscription);
-    json_put_string(&w, "tenantId", o->tenant);
-    json_put_string(&w, "displayName", "aci-emulator");
-    json_put_string(&w, "state", "Enabled");
+    json_begin_array(&w, "value");
+    write_subscription(r, &w);
+    json_end_array(&w);
     json_end_object(&w);
     finish(r, &out);
 }

@@ -9,6 +9,7 @@ void arm_catalog_capabilities(struct arm_request *r);
 void arm_catalog_cached_images(struct arm_request *r);
 void arm_catalog_operations(struct arm_request *r);
 void arm_catalog_subscription(struct arm_request *r);
+void arm_catalog_subscriptions(struct arm_request *r);
 void arm_catalog_resource_group(struct arm_request *r);
 void arm_catalog_provider(struct arm_request *r);
 void arm_catalog_endpoints(struct arm_request *r);

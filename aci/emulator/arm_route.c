@@ -5,6 +5,7 @@
 
 #include "aci/emulator/arm_catalog.h"
 #include "aci/emulator/arm_groups.h"
+#include "aci/emulator/arm_streams.h"
 #include "aci/emulator/group_put.h"
 #include "aci/emulator/identity_endpoints.h"
 #include "aci/emulator/operation_reply.h"
@@ -30,8 +31,10 @@ static const struct route routes[] = {
     {"ContainerGroups_GetOutboundNetworkDependenciesEndpoints", "GET",
      CG "/outboundNetworkDependenciesEndpoints", 0, arm_groups_outbound},
     {"Containers_ListLogs", "GET", CG "/containers/{c}/logs", 0, arm_groups_logs},
-    {"Containers_ExecuteCommand", "POST", CG "/containers/{c}/exec", 0, arm_groups_exec},
-    {"Containers_Attach", "POST", CG "/containers/{c}/attach", 0, arm_groups_exec},
+    {"Containers_ExecuteCommand", "POST", CG "/containers/{c}/exec", 0, arm_streams_exec},
+    {"Containers_Attach", "POST", CG "/containers/{c}/attach", 0, arm_streams_attach},
+    {"ExecStream", "GET", "/execstream/sessionId/{o}", ROUTE_OPEN, arm_streams_connect_exec},
+    {"LogStream", "GET", "/logstream/sessionId/{o}", ROUTE_OPEN, arm_streams_connect_log},
     {"OperationStatus", "GET", LOC "/operations/{o}", ROUTE_ANY_VERSION, operation_reply_status},
     {"OperationResult", "GET", LOC "/operationResults/{o}", ROUTE_ANY_VERSION,
      operation_reply_result},
@@ -39,6 +42,7 @@ static const struct route routes[] = {
     {"Location_ListCapabilities", "GET", LOC "/capabilities", 0, arm_catalog_capabilities},
     {"Location_ListCachedImages", "GET", LOC "/cachedImages", 0, arm_catalog_cached_images},
     {"Operations_List", "GET", P "/operations", 0, arm_catalog_operations},
+    {"Subscriptions_List", "GET", "/subscriptions", ROUTE_ANY_VERSION, arm_catalog_subscriptions},
     {"Subscriptions_Get", "GET", S, ROUTE_ANY_VERSION, arm_catalog_subscription},
     {"ResourceGroups_Get", "GET", RG, ROUTE_ANY_VERSION, arm_catalog_resource_group},
     {"Providers_Get", "GET", S P, ROUTE_ANY_VERSION, arm_catalog_provider},
@@ -73,15 +77,22 @@ static const char **slot(struct arm_request *r, char letter)
     }
 }
 
+/* The next segment; empty ones do not count: azure-cli sends provider//type. */
+static struct vk_str next_segment(struct vk_str *path)
+{
+    struct vk_str segment = vk_str_cut(*path, '/', path);
+
+    while (!segment.n && path->n)
+        segment = vk_str_cut(*path, '/', path);
+    return segment;
+}
+
 static bool path_matches(struct arm_request *r, const char *pattern)
 {
     struct vk_str path = vk_str_of(r->path), want = vk_str_of(pattern);
 
-    if (path.n > 1 && path.p[path.n - 1] == '/')
-        path.n--;
-    while (path.p && want.p) {
-        struct vk_str have = vk_str_cut(path, '/', &path);
-        struct vk_str expect = vk_str_cut(want, '/', &want);
+    while (path.n && want.n) {
+        struct vk_str have = next_segment(&path), expect = next_segment(&want);
         const char *text;
 
         if (!url_decode(have, false, r->arena, &text))
@@ -94,7 +105,11 @@ static bool path_matches(struct arm_request *r, const char *pattern)
             return false;
         }
     }
-    return !path.p && !want.p;
+    while (path.n && path.p[0] == '/') {
+        path.p++;
+        path.n--;
+    }
+    return !path.n && !want.n;
 }
 
 static void clear_names(struct arm_request *r)
