@@ -17,8 +17,7 @@
 #define MAX_LOG_ANSWER (64 * 1024 * 1024)
 #define MAX_PATCH (1024 * 1024)
 
-/* The group that the path names, as others may see it; else the answer is given. */
-static struct group *find(struct arm_request *r)
+struct group *arm_groups_find(struct arm_request *r)
 {
     struct group *g = groups_find(r->emulator->groups, r->resource_group, r->group);
     struct vk_err err;
@@ -45,7 +44,7 @@ static void refuse_transition(struct arm_request *r)
 
 void arm_groups_get(struct arm_request *r)
 {
-    const struct group *g = find(r);
+    const struct group *g = arm_groups_find(r);
 
     if (g)
         arm_reply_group(r, 200, g);
@@ -121,7 +120,7 @@ void arm_groups_patch(struct arm_request *r)
         struct json_pairs tags;
     } patch = {0};
     static const struct json_field fields[] = {JSON_MAP(struct patch, tags, "tags"), JSON_END};
-    struct group *g = find(r);
+    struct group *g = arm_groups_find(r);
     const struct json *root;
     struct vk_err err, refusal;
 
@@ -190,7 +189,7 @@ static void on_stopped(void *user, struct group *g)
 
 void arm_groups_stop(struct arm_request *r)
 {
-    struct group *g = find(r);
+    struct group *g = arm_groups_find(r);
 
     if (!g)
         return;
@@ -212,7 +211,7 @@ static void reply_begun(struct arm_request *r, const struct group *g, uint64_t g
 
 void arm_groups_start(struct arm_request *r)
 {
-    struct group *g = find(r);
+    struct group *g = arm_groups_find(r);
     uint64_t generation;
 
     if (!g)
@@ -230,7 +229,7 @@ void arm_groups_start(struct arm_request *r)
 
 void arm_groups_restart(struct arm_request *r)
 {
-    struct group *g = find(r);
+    struct group *g = arm_groups_find(r);
     uint64_t generation;
 
     if (!g)
@@ -249,7 +248,7 @@ void arm_groups_restart(struct arm_request *r)
 
 /* --- containers --- */
 
-static const struct container *find_container(struct arm_request *r, const struct group *g)
+const struct container *arm_groups_find_container(struct arm_request *r, const struct group *g)
 {
     const struct container *c = group_container(g, r->container);
     struct vk_err err;
@@ -289,8 +288,8 @@ static int read_log(struct arm_request *r, const struct group *g, const struct c
 
 void arm_groups_logs(struct arm_request *r)
 {
-    const struct group *g = find(r);
-    const struct container *c = g ? find_container(r, g) : NULL;
+    const struct group *g = arm_groups_find(r);
+    const struct container *c = g ? arm_groups_find_container(r, g) : NULL;
     struct vk_buf log VK_BUF_AUTO, out VK_BUF_AUTO;
     struct json_writer w;
     struct vk_err err;
@@ -310,19 +309,8 @@ void arm_groups_logs(struct arm_request *r)
     arm_reply_json(r, 200, vk_buf_str(&out));
 }
 
-void arm_groups_exec(struct arm_request *r)
-{
-    const struct group *g = find(r);
-    struct vk_err err;
-
-    if (!g || !find_container(r, g))
-        return;
-    arm_error_set(&err, 501, "NotImplemented", "Emulator: exec and attach are not there.");
-    arm_reply_error(r, &err);
-}
-
 void arm_groups_outbound(struct arm_request *r)
 {
-    if (find(r))
+    if (arm_groups_find(r))
         arm_reply_json(r, 200, VK_STR("[]"));
 }

@@ -12,6 +12,9 @@ void arm_groups_start(struct arm_request *r);
 void arm_groups_stop(struct arm_request *r);
 void arm_groups_restart(struct arm_request *r);
 void arm_groups_logs(struct arm_request *r);
-/* Exec and attach: 501 until exec_stream is there. */
-void arm_groups_exec(struct arm_request *r);
 void arm_groups_outbound(struct arm_request *r);
+
+/* The group that the path names, as others may see it; else NULL, and the answer is given. */
+struct group *arm_groups_find(struct arm_request *r);
+/* Its container that the path names, in the same way. */
+const struct container *arm_groups_find_container(struct arm_request *r, const struct group *g);

@@ -2,10 +2,12 @@
 #include "aci/emulator/control.h"
 
 #include "aci/emulator/arm_request.h"
+#include "aci/emulator/exec_stream.h"
 #include "aci/emulator/group_view.h"
 #include "base/alloc.h"
 
 #define MAX_ANSWER (64 * 1024 * 1024)
+#define MAX_SETTING 4096
 #define JSON_TYPE "application/json; charset=utf-8"
 
 static void write_stats(struct emulator *e, struct json_writer *w)
@@ -15,6 +17,7 @@ static void write_stats(struct emulator *e, struct json_writer *w)
     json_put_int(w, "groups", (int64_t)groups_len(e->groups));
     json_put_int(w, "sandboxes", (int64_t)lifecycle_sandboxes(e->lifecycle));
     json_put_int(w, "tokens", (int64_t)tokens_len(e->tokens));
+    json_put_int(w, "streams", (int64_t)exec_stream_count(e));
     json_put_string(w, "engine", e->engine->ops->name);
     json_end_object(w);
 }
@@ -105,6 +108,31 @@ static int handle_faults(struct emulator *e, struct http_exchange *x, struct jso
     return 200;
 }
 
+static int handle_attach(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *root;
+    const char *replay;
+    struct vk_err err;
+
+    if (vk_streq(http_exchange_head(x)->method, "POST")) {
+        if (json_parse(http_exchange_body(x), MAX_SETTING, arena, &root, &err) < 0) {
+            write_error(w, err.msg);
+            return 400;
+        }
+        replay = json_string_or(root, "replay", "");
+        if (!vk_streq(replay, "all") && !vk_streq(replay, "none")) {
+            write_error(w, "replay: expected \"all\" or \"none\"");
+            return 400;
+        }
+        e->attach_replays = vk_streq(replay, "all");
+    }
+    json_begin_object(w, NULL);
+    json_put_string(w, "replay", e->attach_replays ? "all" : "none");
+    json_end_object(w);
+    return 200;
+}
+
 void control_handle(void *user, struct http_exchange *x)
 {
     struct emulator *e = user;
@@ -121,8 +149,10 @@ void control_handle(void *user, struct http_exchange *x)
         write_groups(e, &w);
     } else if (vk_streq(path, "/faults")) {
         status = handle_faults(e, x, &w);
+    } else if (vk_streq(path, "/attach")) {
+        status = handle_attach(e, x, &w);
     } else {
-        write_error(&w, "there are /stats, /groups and /faults");
+        write_error(&w, "there are /stats, /groups, /faults and /attach");
         status = 404;
     }
     http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));

@@ -60,7 +60,9 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     e->tokens = tokens_new(options->token_lifetime_ms);
     e->faults = faults_new();
     e->stats = request_stats_new();
+    e->sessions = stream_sessions_new();
     e->operation_signature = operation_reply_new_signature();
+    vk_list_init(&e->streams);
     vk_list_init(&e->requests);
     vk_list_init(&e->puts);
     if (serve(e, "control-listen", options->control_listen, true, control_handle, &e->control,
@@ -92,6 +94,7 @@ void emulator_free(struct emulator *e)
     tokens_free(e->tokens);
     faults_free(e->faults);
     request_stats_free(e->stats);
+    stream_sessions_free(e->sessions);
     vk_free(e->operation_signature);
     vk_free(e);
 }

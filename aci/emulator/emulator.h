@@ -8,6 +8,7 @@
 #include "aci/emulator/operations.h"
 #include "aci/emulator/options.h"
 #include "aci/emulator/request_stats.h"
+#include "aci/emulator/stream_sessions.h"
 #include "aci/emulator/tokens.h"
 #include "base/http_server.h"
 #include "base/list.h"
@@ -22,6 +23,9 @@ struct emulator {
     struct tokens *tokens;
     struct faults *faults;
     struct request_stats *stats;
+    struct stream_sessions *sessions;
+    struct vk_list streams;  /* struct exec_stream */
+    bool attach_replays;     /* an attach first sends what was written before */
     struct vk_list requests; /* struct arm_request being answered */
     struct vk_list puts;     /* struct put whose pulls or latency go on */
     struct http_server *arm, *control, *imds;
