@@ -6,7 +6,6 @@
 #include "aci/emulator/arm_catalog.h"
 #include "aci/emulator/arm_groups.h"
 #include "aci/emulator/arm_streams.h"
-#include "aci/emulator/arm_streams.h"
 #include "aci/emulator/group_put.h"
 #include "aci/emulator/identity_endpoints.h"
 #include "aci/emulator/operation_reply.h"
