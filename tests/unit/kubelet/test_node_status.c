@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fake_api_server.h"
+#include "tests/unit/kubelet/fake_api_server.h"
 
 #include "kubelet/node/node_status.h"
 
