@@ -2,12 +2,14 @@
 #include "aci/emulator/arm_front.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "aci/emulator/arm_error.h"
 #include "aci/emulator/arm_request.h"
 #include "aci/emulator/arm_route.h"
 #include "base/alloc.h"
+#include "base/clock.h"
 
 #define API_VERSIONS                                                                               \
     "2018-06-01, 2018-10-01, 2019-12-01, 2021-03-01, 2021-07-01, 2021-09-01, 2021-10-01, "         \
@@ -81,7 +83,8 @@ static int check_scope(const struct arm_request *r, struct vk_err *err)
 /* What the front refuses itself is marked as such. */
 static void refuse(struct arm_request *r, const struct vk_err *err)
 {
-    arm_reply_header(r, "x-ms-failure-cause", "gateway");
+    if (!vk_streq(err->reason, "ResourceRequestsThrottled"))
+        arm_reply_header(r, "x-ms-failure-cause", "gateway");
     if (err->http_status == 401)
         arm_reply_header(
             r, "WWW-Authenticate",
@@ -106,6 +109,41 @@ static void refuse_unknown(struct arm_request *r, bool other_method)
     else
         arm_error_set(&err, 404, "NotFound", "Nothing is served at '%.200s'.", r->path);
     refuse(r, &err);
+}
+
+/* What the service's own limits count: a PUT that creates, a DELETE that finds something. */
+static bool is_group_write(const struct arm_request *r)
+{
+    bool exists = r->group && groups_find(r->emulator->groups, r->resource_group, r->group);
+
+    return vk_streq(r->route->operation, "ContainerGroups_CreateOrUpdate")
+               ? !exists
+               : exists && vk_streq(r->route->operation, "ContainerGroups_Delete");
+}
+
+/* The buckets are looked at first, then what was asked. */
+static int take_turn(struct arm_request *r, struct vk_err *err)
+{
+    enum rate_kind kind = rate_kind_of(r->method);
+    bool group_write = is_group_write(r);
+    int64_t now = vk_mono_ms();
+    int rc = rate_limits_take(r->emulator->rates, kind, group_write, r->subscription, now, err);
+    struct rate_left left = rate_limits_left(r->emulator->rates, kind, now);
+    static const char *const names[RATE_KINDS] = {"reads", "writes", "deletes"};
+    const char *prefix = "x-ms-ratelimit-remaining-subscription";
+
+    arm_reply_header(r, vk_arena_printf(r->arena, "%s-%s", prefix, names[kind]),
+                     vk_arena_printf(r->arena, "%" PRId64, left.bucket));
+    arm_reply_header(r, vk_arena_printf(r->arena, "%s-global-%s", prefix, names[kind]),
+                     vk_arena_printf(r->arena, "%" PRId64, left.subscription));
+    if (vk_streq(r->route->operation, "ContainerGroups_CreateOrUpdate") ||
+        vk_streq(r->route->operation, "ContainerGroups_Delete")) {
+        arm_reply_header(r, vk_arena_printf(r->arena, "%s-resource-requests-pt5m", prefix),
+                         vk_arena_printf(r->arena, "%" PRId64, left.in_5m));
+        arm_reply_header(r, vk_arena_printf(r->arena, "%s-resource-requests-pt1h", prefix),
+                         vk_arena_printf(r->arena, "%" PRId64, left.in_1h));
+    }
+    return rc;
 }
 
 static void carry_out(struct arm_request *r)
@@ -152,7 +190,8 @@ void arm_front_handle(void *user, struct http_exchange *x)
         refuse_unknown(r, other_method);
         return;
     }
-    if (!is_open && (check_version(r, &err) < 0 || check_scope(r, &err) < 0)) {
+    if (!is_open &&
+        (take_turn(r, &err) < 0 || check_version(r, &err) < 0 || check_scope(r, &err) < 0)) {
         refuse(r, &err);
         return;
     }

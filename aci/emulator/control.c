@@ -14,6 +14,7 @@ static void write_stats(struct emulator *e, struct json_writer *w)
 {
     json_begin_object(w, NULL);
     request_stats_write(e->stats, w);
+    rate_limits_write(e->rates, w);
     json_put_int(w, "groups", (int64_t)groups_len(e->groups));
     json_put_int(w, "sandboxes", (int64_t)lifecycle_sandboxes(e->lifecycle));
     json_put_int(w, "tokens", (int64_t)tokens_len(e->tokens));

@@ -65,7 +65,9 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     vk_list_init(&e->streams);
     vk_list_init(&e->requests);
     vk_list_init(&e->puts);
-    if (serve(e, "control-listen", options->control_listen, true, control_handle, &e->control,
+    if (rate_limits_new(options->arm_buckets, options->create_limits, options->delete_limits,
+                        &e->rates, err) < 0 ||
+        serve(e, "control-listen", options->control_listen, true, control_handle, &e->control,
               err) < 0 ||
         serve(e, "imds-listen", options->imds_listen, true, identity_imds_handle, &e->imds, err) <
             0 ||
@@ -95,6 +97,7 @@ void emulator_free(struct emulator *e)
     faults_free(e->faults);
     request_stats_free(e->stats);
     stream_sessions_free(e->sessions);
+    rate_limits_free(e->rates);
     vk_free(e->operation_signature);
     vk_free(e);
 }

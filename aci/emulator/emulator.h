@@ -7,6 +7,7 @@
 #include "aci/emulator/lifecycle.h"
 #include "aci/emulator/operations.h"
 #include "aci/emulator/options.h"
+#include "aci/emulator/rate_limits.h"
 #include "aci/emulator/request_stats.h"
 #include "aci/emulator/stream_sessions.h"
 #include "aci/emulator/tokens.h"
@@ -24,8 +25,9 @@ struct emulator {
     struct faults *faults;
     struct request_stats *stats;
     struct stream_sessions *sessions;
-    struct vk_list streams;  /* struct exec_stream */
-    bool attach_replays;     /* an attach first sends what was written before */
+    struct vk_list streams; /* struct exec_stream */
+    bool attach_replays;    /* an attach first sends what was written before */
+    struct rate_limits *rates;
     struct vk_list requests; /* struct arm_request being answered */
     struct vk_list puts;     /* struct put whose pulls or latency go on */
     struct http_server *arm, *control, *imds;

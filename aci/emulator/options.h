@@ -21,6 +21,7 @@ struct emulator_options {
     const char *lro_style; /* "azure-async", "location" */
     int64_t page_size, quota_groups, quota_cores;
     int64_t exec_input_limit; /* bytes of one message; 0: none */
+    const char *arm_buckets, *create_limits, *delete_limits;
     const char *log_format;
     int64_t verbosity;
     const char *config;
