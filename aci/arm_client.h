@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Authenticated requests to Azure Resource Manager: bearer token, api-version, correlation id, one
- * repeat with a new token after a 401, refusals decoded. No throttling and no retry of its own.
+ * repeat with a new token after a 401, refusals decoded. Requests wait for ARM's limits, and while
+ * ARM or Entra is away, see throttle.h and breaker.h; what ARM throttles all the same (it did
+ * nothing then) waits again, three times at most. No other retry of its own.
  */
 #pragma once
 
@@ -9,6 +11,7 @@
 #include <stdint.h>
 
 #include "aci/auth/token.h"
+#include "aci/throttle.h"
 #include "base/http_client.h"
 
 /* The longest URL of ARM's that we follow: signed polling URLs reach 4 KB. */
@@ -23,6 +26,7 @@ struct arm_client_config {
     const char *ca_file;     /* NULL: the system's trust anchors */
     const char *api_version; /* "2025-09-01" */
     const char *user_agent;
+    const struct throttle_limits *limits; /* NULL: throttle_limits_default */
 };
 /* tokens is borrowed and must outlive the client. */
 struct arm_client *arm_client_new(struct vk_loop *loop, struct http_client *http,
@@ -41,7 +45,9 @@ struct arm_response {
 /*
  * Called once, never from inside arm_call_start. err is NULL exactly for 2xx answers. Without an
  * answer the codes are those of http_done_fn and of the token source (VK_UNAUTHENTICATED with
- * response->status 0: nothing was sent). Borrowed for the call.
+ * response->status 0: nothing was sent). VK_THROTTLED without an answer: its turn did not come (30
+ * s for a user's request, else 2 h), or too many wait. VK_UNAVAILABLE with reason ARMUnavailable: a
+ * user's request while ARM is away; nothing was sent. Borrowed for the call.
  */
 typedef void (*arm_done_fn)(void *user, const struct arm_response *response,
                             const struct vk_err *err);
@@ -52,7 +58,10 @@ struct arm_request {
      * with VK_PROTOCOL when it names another host, since the token would go there. */
     const char *target;
     struct vk_str body;
-    int64_t deadline_ms; /* required; the wait for a token is not counted */
+    int64_t deadline_ms; /* required; waits for its turn and for a token are not counted */
+    enum throttle_priority priority;
+    const char *owner;   /* namespace for which it is made, copied; or NULL */
+    bool is_group_write; /* creates or deletes a container group */
     size_t max_body;     /* 0: 4 MiB */
     bool idempotent;     /* as in http_request; never for PUT */
     http_body_fn on_body;
@@ -63,14 +72,12 @@ struct arm_call *arm_call_start(struct arm_client *client, const struct arm_requ
 /* No callback afterwards. NULL is fine. */
 void arm_call_cancel(struct arm_call *call);
 
-/*
- * What ARM last said of its buckets: x-ms-ratelimit-remaining-subscription-{reads,writes,deletes}
- * and ACI's own -resource-requests-pt5m and -pt1h. -1: never said. at_mono_ms: when it was heard.
- */
-struct arm_rate_limits {
-    int64_t reads, writes, deletes, requests_5m, requests_1h;
-    int64_t at_mono_ms;
-};
-const struct arm_rate_limits *arm_client_rate_limits(const struct arm_client *client);
+/* True while nothing of it was sent: cancelled now, ARM never hears of it. NULL: false. */
+bool arm_call_is_waiting(const struct arm_call *call);
+
+/* For metrics. */
+void arm_client_describe(struct arm_client *client, struct throttle_state *ret);
+/* Since when ARM or Entra count as away (monotonic); 0 while they do not. */
+int64_t arm_client_away_since_mono_ms(const struct arm_client *client);
 /* When ARM last answered anything but 5xx; 0: never. */
 int64_t arm_client_last_answer_mono_ms(const struct arm_client *client);

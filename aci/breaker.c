@@ -25,13 +25,12 @@ void breaker_probe_sent(struct breaker *b, int64_t now_ms)
 bool breaker_failed(struct breaker *b, int64_t now_ms)
 {
     if (b->failures == 0)
-        b->first_failure_ms_ = now_ms;
+        b->first_failure_ms = now_ms;
     if (b->failures < UINT32_MAX)
         b->failures++;
-    if (b->is_open || b->failures < FAILURES || now_ms - b->first_failure_ms_ < FAILING_MS)
+    if (b->is_open || b->failures < FAILURES || now_ms - b->first_failure_ms < FAILING_MS)
         return false;
     b->is_open = true;
-    b->opened_ms = now_ms;
     b->probe_due_ms_ = now_ms + PROBE_MS;
     return true;
 }

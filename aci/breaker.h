@@ -10,9 +10,9 @@
 
 struct breaker {
     bool is_open;
-    int64_t opened_ms; /* while open */
-    unsigned failures; /* in a row */
-    int64_t first_failure_ms_, probe_due_ms_;
+    unsigned failures;        /* in a row */
+    int64_t first_failure_ms; /* of those */
+    int64_t probe_due_ms_;
 };
 
 enum breaker_gate {

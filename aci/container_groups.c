@@ -16,7 +16,7 @@
 #define LOGS_DEADLINE_MS 60000
 /* A DELETE that ARM answered 202 is watched this long. */
 #define GONE_DEADLINE_MS (5ll * 60 * 1000)
-#define POLL_MIN_MS 1000
+#define POLL_FIRST_MS 1000
 #define POLL_MAX_MS 15000
 /* 4 MB of log, escaped at worst as \u00xx, and the frame around it. */
 #define LOGS_MAX_BYTES (26u << 20)
@@ -48,7 +48,7 @@ struct groups_call {
     /* DELETE */
     char *poll_url; /* NULL: the group itself is polled */
     enum operation_style style;
-    int64_t give_up_mono_ms;
+    int64_t give_up_mono_ms, poll_ms;
     struct vk_timer timer;
 };
 
@@ -80,6 +80,11 @@ void groups_call_cancel(struct groups_call *call)
 {
     if (call)
         call_free(call);
+}
+
+bool groups_call_is_waiting(const struct groups_call *call)
+{
+    return call && arm_call_is_waiting(call->arm);
 }
 
 static struct vk_err explain(const struct groups_call *call, const struct vk_err *err)
@@ -148,25 +153,33 @@ static void on_group(void *user, const struct arm_response *response, const stru
 }
 
 struct groups_call *container_groups_put(struct container_groups *groups, const char *name,
-                                         struct vk_str body, group_fn done, void *user)
+                                         struct groups_turn turn, struct vk_str body, group_fn done,
+                                         void *user)
 {
     struct groups_call *call = call_new(groups, "create", name, user);
     call->fn.group = done;
     start(call,
-          (struct arm_request){
-              .method = "PUT", .body = body, .deadline_ms = PUT_DEADLINE_MS, .on_done = on_group},
+          (struct arm_request){.method = "PUT",
+                               .body = body,
+                               .deadline_ms = PUT_DEADLINE_MS,
+                               .priority = turn.priority,
+                               .owner = turn.owner,
+                               .is_group_write = true,
+                               .on_done = on_group},
           group_path(groups, name, ""));
     return call;
 }
 
 struct groups_call *container_groups_get(struct container_groups *groups, const char *name,
-                                         group_fn done, void *user)
+                                         struct groups_turn turn, group_fn done, void *user)
 {
     struct groups_call *call = call_new(groups, "read", name, user);
     call->fn.group = done;
     start(call,
           (struct arm_request){.method = "GET",
                                .deadline_ms = GET_DEADLINE_MS,
+                               .priority = turn.priority,
+                               .owner = turn.owner,
                                .idempotent = true,
                                .on_done = on_group},
           group_path(groups, name, ""));
@@ -192,9 +205,11 @@ static void poll_later(struct groups_call *call, int64_t retry_after_ms)
         end_delete(call, &err);
         return;
     }
-    int64_t wait = retry_after_ms < POLL_MIN_MS ? POLL_MIN_MS : retry_after_ms;
+    /* Many deletions at once must not eat the reads of everybody else. */
+    int64_t wait = retry_after_ms < call->poll_ms ? call->poll_ms : retry_after_ms;
     if (wait > POLL_MAX_MS)
         wait = POLL_MAX_MS;
+    call->poll_ms = call->poll_ms * 3 / 2;
     vk_timer_arm(&call->timer, wait);
 }
 
@@ -240,6 +255,7 @@ static void on_poll_due(void *user)
     start(call,
           (struct arm_request){.method = "GET",
                                .deadline_ms = GET_DEADLINE_MS,
+                               .priority = THROTTLE_TRACK,
                                .idempotent = true,
                                .on_done = on_polled},
           call->poll_url ? vk_strdup(call->poll_url) : group_path(call->owner, call->name, ""));
@@ -262,6 +278,7 @@ static void on_deleted(void *user, const struct arm_response *response, const st
     if (call->style != OPERATION_NONE && strlen(url) <= ARM_MAX_URL_BYTES)
         call->poll_url = vk_strdup(url);
     call->give_up_mono_ms = vk_mono_ms() + GONE_DEADLINE_MS;
+    call->poll_ms = POLL_FIRST_MS;
     poll_later(call, response->retry_after_ms);
 }
 
@@ -273,6 +290,8 @@ struct groups_call *container_groups_delete(struct container_groups *groups, con
     start(call,
           (struct arm_request){.method = "DELETE",
                                .deadline_ms = DELETE_DEADLINE_MS,
+                               .priority = THROTTLE_DELETE,
+                               .is_group_write = true,
                                .idempotent = true,
                                .on_done = on_deleted},
           group_path(groups, name, ""));
@@ -312,6 +331,7 @@ static void read_page(struct groups_call *call, char *target)
     start(call,
           (struct arm_request){.method = "GET",
                                .deadline_ms = LIST_DEADLINE_MS,
+                               .priority = THROTTLE_TRACK,
                                .on_body = on_list_piece,
                                .on_done = on_page},
           target);
@@ -424,6 +444,7 @@ struct groups_call *container_groups_logs(struct container_groups *groups, const
     start(call,
           (struct arm_request){.method = "GET",
                                .deadline_ms = LOGS_DEADLINE_MS,
+                               .priority = THROTTLE_USER,
                                .max_body = LOGS_MAX_BYTES,
                                .idempotent = true,
                                .on_done = on_logs},

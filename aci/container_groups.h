@@ -22,6 +22,13 @@ void container_groups_free(struct container_groups *groups);
 typedef void (*group_fn)(void *user, const struct container_group *group, const struct vk_err *err);
 typedef void (*groups_done_fn)(void *user, const struct vk_err *err);
 
+/* When a request gets its turn under ARM's limits, see throttle.h. Deletes, lists and logs say it
+ * themselves. */
+struct groups_turn {
+    enum throttle_priority priority;
+    const char *owner; /* namespace, copied; or NULL */
+};
+
 /*
  * Creates the group, or replaces the one of this name, which restarts all its containers. Success:
  * accepted (provisioning goes on). The answer's body is handed on where it can be read, else group
@@ -29,10 +36,11 @@ typedef void (*groups_done_fn)(void *user, const struct vk_err *err);
  * VK_UNAVAILABLE without an answer (http_status 0, unless sys_errno is ECONNREFUSED) and after 5xx.
  */
 struct groups_call *container_groups_put(struct container_groups *groups, const char *name,
-                                         struct vk_str body, group_fn done, void *user);
+                                         struct groups_turn turn, struct vk_str body, group_fn done,
+                                         void *user);
 /* VK_NOT_FOUND when there is none. */
 struct groups_call *container_groups_get(struct container_groups *groups, const char *name,
-                                         group_fn done, void *user);
+                                         struct groups_turn turn, group_fn done, void *user);
 /*
  * Success when ARM says that the group is gone: at once (200, 204, 404), or after polling the
  * long-running operation (202 with Azure-AsyncOperation or Location, else the group itself) for at
@@ -63,5 +71,7 @@ struct groups_call *container_groups_logs(struct container_groups *groups, const
                                           const char *container, int64_t tail /* -1: all */,
                                           bool timestamps, group_logs_fn done, void *user);
 
+/* True while nothing was sent yet: cancelled now, ARM never hears of it. NULL: false. */
+bool groups_call_is_waiting(const struct groups_call *call);
 /* NULL is fine. */
 void groups_call_cancel(struct groups_call *call);

@@ -283,6 +283,7 @@ void throttle_describe(struct throttle *t, int64_t now_ms, struct throttle_state
                 ret->longest_wait_ms[p] = wait;
         }
         ret->in_flight[k] = t->in_flight[k];
+        ret->size[k] = t->buckets[k].size;
         ret->left[k] = token_bucket_left(&t->buckets[k], now_ms);
         ret->sent[k] = t->sent[k];
         ret->throttled[k] = t->throttled[k];

@@ -79,7 +79,8 @@ struct throttle_state {
     size_t waiting[THROTTLE_PRIORITIES];
     int64_t longest_wait_ms[THROTTLE_PRIORITIES]; /* of those that wait now */
     size_t in_flight[THROTTLE_KINDS];
-    int64_t left[THROTTLE_KINDS]; /* whole requests in our copy of the bucket */
+    /* Our copies of ARM's buckets: whole requests. size 0: no limit. */
+    int64_t size[THROTTLE_KINDS], left[THROTTLE_KINDS];
     uint64_t sent[THROTTLE_KINDS], throttled[THROTTLE_KINDS];
 };
 void throttle_describe(struct throttle *t, int64_t now_ms, struct throttle_state *ret);

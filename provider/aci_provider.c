@@ -23,8 +23,6 @@
 #define DEFAULT_CPU_MILLI (10000ll * 1000)
 #define DEFAULT_MEMORY_BYTES (4ll << 40)
 #define DEFAULT_PODS 5000
-#define DEFAULT_READS_PER_SECOND 20
-#define DEFAULT_READ_BURST 200
 /* A ping costs a read only when ARM has been silent for this long. */
 #define PING_FRESH_MS 15000
 /* No pod's group: names of groups end in a hash. */
@@ -173,7 +171,8 @@ static void aci_ping(void *self, provider_done_fn done, void *user)
     } else if (heard != 0 && vk_mono_ms() - heard < PING_FRESH_MS) {
         vk_timer_arm(&ping->deliver, 0);
     } else {
-        ping->call = container_groups_get(p->groups, PING_GROUP, on_ping, ping);
+        const struct groups_turn turn = {.priority = THROTTLE_USER};
+        ping->call = container_groups_get(p->groups, PING_GROUP, turn, on_ping, ping);
     }
 }
 
@@ -267,14 +266,11 @@ static void on_listed(void *user)
     orphans_on_listed(p->orphans);
 }
 
-static void build_rooms(struct aci_provider *p, const struct aci_provider_config *c)
+static void build_rooms(struct aci_provider *p)
 {
     const struct tracker_config tracking = {
         .groups = p->groups,
         .arm = p->arm,
-        .reads_per_second =
-            c->reads_per_second > 0 ? c->reads_per_second : DEFAULT_READS_PER_SECOND,
-        .read_burst = c->read_burst > 0 ? c->read_burst : DEFAULT_READ_BURST,
         .on_listed = on_listed,
         .user = p,
     };
@@ -328,10 +324,11 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .ca_file = config->azure_ca_file,
         .api_version = or_default(config->api_version, DEFAULT_API_VERSION),
         .user_agent = agent,
+        .limits = config->limits,
     };
     p->arm = arm_client_new(loop, http, p->tokens, &arm);
     p->groups = container_groups_new(loop, p->arm, config->subscription, config->resource_group);
-    build_rooms(p, config);
+    build_rooms(p);
     *ret = p;
     return 0;
 }

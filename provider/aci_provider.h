@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aci/throttle_limits.h"
 #include "base/http_client.h"
 #include "base/loop.h"
 #include "base/secret.h"
@@ -52,8 +53,7 @@ struct aci_provider_config {
     int64_t pods;         /* [5,000] */
 
     const char *user_agent_extra;
-    int64_t reads_per_second; /* what the tracker may spend of ARM's 25 reads/s [20] */
-    int64_t read_burst;       /* and of the bucket of 250 [200] */
+    const struct throttle_limits *limits; /* of ARM and ACI [throttle_limits_default] */
 };
 
 struct aci_provider;

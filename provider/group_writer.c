@@ -133,6 +133,15 @@ static void take_existing(struct write_op *op, const struct container_group *gro
     }
 }
 
+/* A pod that waits for its image is behind all that may work at once. */
+static struct groups_turn turn_of(const struct tracked_pod *pod)
+{
+    return (struct groups_turn){
+        .priority = pod->image_refused ? THROTTLE_RETRY_IMAGE : THROTTLE_CREATE,
+        .owner = pod->namespace_,
+    };
+}
+
 /* The peer may have acted on the request. */
 static bool is_outcome_unknown(const struct vk_err *err)
 {
@@ -171,6 +180,7 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
     op->put_err = *err;
     if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
         op->pod->refused = true;
+        op->pod->image_refused = true;
         op->images = pod_images_fetch(op->writer->images, op->resolved, true, on_explained, op);
         return;
     }
@@ -183,7 +193,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
         return;
     }
     op->pod->uncertain = true;
-    op->call = container_groups_get(op->writer->groups, op->pod->group, on_looked_after_put, op);
+    op->call = container_groups_get(op->writer->groups, op->pod->group, turn_of(op->pod),
+                                    on_looked_after_put, op);
 }
 
 static void on_put(void *user, const struct container_group *group, const struct vk_err *err)
@@ -230,8 +241,10 @@ static void put(struct write_op *op, const struct pod_images *images)
         return;
     }
     vk_crash_point("before-put");
-    op->call =
-        container_groups_put(op->writer->groups, op->pod->group, vk_buf_str(&op->body), on_put, op);
+    op->call = container_groups_put(op->writer->groups, op->pod->group, turn_of(op->pod),
+                                    vk_buf_str(&op->body), on_put, op);
+    /* It may wait for its turn for long; the request has its own copy. */
+    vk_buf_release_secret(&op->body);
 }
 
 static void on_images(void *user, const struct pod_images *images, const struct vk_err *err)
@@ -315,7 +328,8 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     }
     pod->wanted = true;
     if (!pod->refused && (resolved->may_exist || pod->uncertain))
-        op->call = container_groups_get(w->groups, pod->group, on_looked_before_put, op);
+        op->call =
+            container_groups_get(w->groups, pod->group, turn_of(pod), on_looked_before_put, op);
     else
         prepare(op);
 }
@@ -336,11 +350,14 @@ static void start_delete(struct write_op *op)
     op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
 }
 
-/* Nobody waits for the answer of a registry any more. */
-static void give_up_images(struct write_op *op)
+/* What only waits, for a registry or for its turn, need not be waited for any more. */
+static void give_up(struct write_op *op)
 {
     struct vk_err err;
+    if (!op->images && !groups_call_is_waiting(op->call))
+        return;
     pod_images_cancel(vk_take(op->images));
+    groups_call_cancel(vk_take(op->call));
     (void)vk_err_set(&err, VK_CANCELLED, "container group %s is deleted before it was created",
                      op->pod->group);
     finish(op, &err);
@@ -361,8 +378,7 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
     op->pod = pod;
     if (running) {
         running->next = op;
-        if (running->images)
-            give_up_images(running);
+        give_up(running);
         return;
     }
     pod->write = op;

@@ -124,6 +124,7 @@ static int read_cluster(struct program *p, struct vk_err *err)
 static int make_provider(struct program *p, struct vk_err *err)
 {
     const struct aci_kubelet_options *o = &p->options;
+    struct throttle_limits limits;
     struct aci_provider_config config = {
         .subscription = o->subscription,
         .resource_group = o->resource_group,
@@ -145,10 +146,13 @@ static int make_provider(struct program *p, struct vk_err *err)
         .registry_ca_file = o->registry_ca_file,
         .pods = o->pods,
         .user_agent_extra = environment("ACI_EXTRA_USER_AGENT"),
+        .limits = &limits,
     };
     const char *header = environment("IDENTITY_HEADER");
     int rc;
 
+    if (aci_kubelet_options_limits(o, &limits, err) < 0)
+        return -(int)err->code;
     if (!quantity_milli(o->cpu, &config.cpu_milli) ||
         !quantity_value(o->memory, &config.memory_bytes))
         return vk_err_set(err, VK_INVALID, "--cpu or --memory is no quantity");

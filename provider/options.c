@@ -257,6 +257,29 @@ static const struct option_def defs[] = {
      .group = AZURE,
      .arg = "VERSION",
      .help = "Version of the ACI API."},
+    {.name = "arm-limits",
+     .kind = OPTION_STRING,
+     OPT(arm_limits),
+     .fallback = "reads=250+25,writes=200+10,deletes=200+10",
+     .group = AZURE,
+     .arg = "LIST",
+     .help = "ARM's token buckets, size and rate a second, that requests are kept below, or off. "
+             "What ARM's answers say of its buckets wins."},
+    {.name = "create-limits",
+     .kind = OPTION_STRING,
+     OPT(create_limits),
+     .fallback = "100/5m,300/1h",
+     .group = AZURE,
+     .arg = "LIST",
+     .help = "ACI's limits on creating container groups in the subscription's region, or off. What "
+             "ACI's answers say of its limits wins."},
+    {.name = "delete-limits",
+     .kind = OPTION_STRING,
+     OPT(delete_limits),
+     .fallback = "100/5m,300/1h",
+     .group = AZURE,
+     .arg = "LIST",
+     .help = "The same for deleting container groups."},
 
     {.name = "cluster-dns",
      .kind = OPTION_STRING,
@@ -398,10 +421,30 @@ static int check_node_ip(const char *text, struct vk_err *err)
                       text);
 }
 
+int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throttle_limits *ret,
+                               struct vk_err *err)
+{
+    struct throttle_limits limits = throttle_limits_default();
+
+    if (throttle_limits_parse_buckets(o->arm_limits, &limits, err) < 0)
+        return vk_err_wrap(err, "--arm-limits");
+    if (throttle_limits_parse_windows(o->create_limits, limits.creates, &limits.create_count, err) <
+        0)
+        return vk_err_wrap(err, "--create-limits");
+    if (throttle_limits_parse_windows(o->delete_limits, limits.deletes, &limits.delete_count, err) <
+        0)
+        return vk_err_wrap(err, "--delete-limits");
+    *ret = limits;
+    return 0;
+}
+
 int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena *arena,
                                  struct vk_err *err)
 {
-    if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0)
+    struct throttle_limits limits;
+
+    if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0 ||
+        aci_kubelet_options_limits(o, &limits, err) < 0)
         return -(int)err->code;
     if (require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
         require(o->node_ip, "node-ip",

@@ -3,6 +3,7 @@
  * README. */
 #pragma once
 
+#include "aci/throttle_limits.h"
 #include "base/json.h"
 #include "base/options.h"
 
@@ -21,6 +22,7 @@ struct aci_kubelet_options {
     /* Azure */
     const char *subscription, *resource_group, *location, *subnet_id;
     const char *arm_endpoint, *authority_host, *azure_ca_file, *api_version, *imds_endpoint;
+    const char *arm_limits, *create_limits, *delete_limits;
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
     /* groups */
     const char *cluster_dns, *cluster_domain;
@@ -41,3 +43,6 @@ extern const struct option_set aci_kubelet_option_set;
  */
 VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
                                                struct vk_arena *arena, struct vk_err *err);
+/* The limits that --arm-limits, --create-limits and --delete-limits name. Errors: as above. */
+VK_MUST_CHECK int aci_kubelet_options_limits(const struct aci_kubelet_options *o,
+                                             struct throttle_limits *ret, struct vk_err *err);

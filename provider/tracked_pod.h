@@ -23,12 +23,13 @@ struct tracked_pod {
     char *namespace_, *name, *uid;
     char group[GROUP_NAME_MAX + 1];
 
-    bool wanted;    /* the kubelet asked for it, or the API server has its pod: no orphan */
-    bool exists;    /* the group is known to exist */
-    bool refused;   /* the last PUT was refused for good: what stands there never ran */
-    bool uncertain; /* the outcome of a PUT is unknown: look before the next one */
-    bool forgotten; /* goes as soon as no write and no upcall is under way */
-    unsigned pins;  /* upcalls under way */
+    bool wanted;        /* the kubelet asked for it, or the API server has its pod: no orphan */
+    bool exists;        /* the group is known to exist */
+    bool refused;       /* the last PUT was refused for good: what stands there never ran */
+    bool image_refused; /* ... because its image can't be pulled */
+    bool uncertain;     /* the outcome of a PUT is unknown: look before the next one */
+    bool forgotten;     /* goes as soon as no write and no upcall is under way */
+    unsigned pins;      /* upcalls under way */
     int64_t exists_since_mono_ms;
     int64_t accepted_mono_ms; /* when our PUT was accepted; 0: found */
     struct write_op *write;   /* PUT or DELETE under way, see group_writer.h */

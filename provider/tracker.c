@@ -9,20 +9,27 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "provider/group_to_status.h"
-#include "provider/read_budget.h"
 
 #define TICK_BUSY_MS 50
-#define TICK_IDLE_MS 500
-#define LIST_BUSY_MS 1000
-#define LIST_IDLE_MS 20000
+#define TICK_IDLE_MS 250
+/* A change is seen within a second: this pause, the LIST itself, a GET. */
+#define LIST_BUSY_MS 700
+#define LIST_IDLE_MS 10000
 #define READ_FIRST_MS 250
 #define READ_TRANSITION_MAX_MS 2000
 /* A pod that waits for its image or for capacity this long is read more seldom. */
 #define LONG_TRANSITION_MS 120000
 #define READ_LONG_TRANSITION_MS 15000
-#define READ_STEADY_MIN_MS 2000
+/* Groups at rest are read in turn, one each 80 ms: 1,000 of them in 80 s. More share 17 reads a
+ * second, which with the lists is below 80 % of what ARM allows. */
+#define STEADY_ROUND_MIN_MS 2000
+#define STEADY_STEP_MS 80
+#define STEADY_STEP_MIN_MS 59
+#define STEADY_ROUND_MS 80000
 #define READ_RETRY_MS 2000
 #define MAX_READS_IN_FLIGHT 48
+/* What ARM refills a second. */
+#define ARM_READS_PER_S 25
 /* ARM may answer 404 for a moment after it accepted a group. */
 #define SETTLE_MS 10000
 #define MISSING_GETS 2
@@ -35,8 +42,8 @@ struct tracker {
     struct vk_map *by_uid;
     struct vk_list pods;
     struct vk_timer tick;
-    struct read_budget budget;
     size_t reads_in_flight, transition_count, steady_count;
+    int64_t steady_due_mono_ms;
 
     struct groups_call *list;
     uint64_t list_number;
@@ -58,7 +65,6 @@ struct tracker *tracker_new(struct vk_loop *loop, const struct tracker_config *c
     vk_list_init(&t->pods);
     t->list_backoff = (struct backoff){.initial_ms = 1000, .max_ms = 30000};
     vk_timer_init(&t->tick, loop, "tracker", on_tick, t);
-    read_budget_init(&t->budget, config->reads_per_second, config->read_burst, vk_mono_ms());
     return t;
 }
 
@@ -288,7 +294,7 @@ static void reschedule(struct tracked_pod *pod, bool changed)
         }
     } else {
         pod->in_transition = false;
-        pod->read_interval_ms = READ_STEADY_MIN_MS;
+        pod->read_interval_ms = STEADY_ROUND_MIN_MS;
     }
     pod->read_due_mono_ms = now + pod->read_interval_ms;
 }
@@ -333,16 +339,6 @@ static void handle_missing(struct tracker *t, struct tracked_pod *pod)
     tracker_release(t, pod);
 }
 
-/* What ARM says of its bucket corrects ours; where it says nothing, it does not count. */
-static void learn(struct tracker *t, int64_t now)
-{
-    const struct arm_rate_limits *limits = arm_client_rate_limits(t->config.arm);
-    if (limits->reads >= 0 && limits->at_mono_ms == now)
-        read_budget_learn(&t->budget, now, limits->reads);
-    else if (limits->at_mono_ms == 0)
-        read_budget_lift(&t->budget);
-}
-
 static void on_read(void *user, const struct container_group *group, const struct vk_err *err)
 {
     struct tracked_pod *pod = user;
@@ -350,7 +346,6 @@ static void on_read(void *user, const struct container_group *group, const struc
     pod->read = NULL;
     t->reads_in_flight--;
     const int64_t now = vk_mono_ms();
-    learn(t, now);
     if (pod->write || !pod->exists || !t->upcalls)
         return;
     if (group && tracker_is_ours(t, pod, group)) {
@@ -359,8 +354,6 @@ static void on_read(void *user, const struct container_group *group, const struc
         handle_missing(t, pod);
     } else {
         log_v(2, "Reading a container group failed", LS("group", pod->group), LERR(err));
-        if (err->code == VK_THROTTLED)
-            read_budget_pause(&t->budget, now, err->retry_after_ms);
         pod->suspect = true;
         pod->read_due_mono_ms = now + READ_RETRY_MS;
     }
@@ -373,7 +366,8 @@ static void start_read(struct tracker *t, struct tracked_pod *pod, int64_t now)
     /* Until the answer says otherwise; also where the answer is thrown away. */
     pod->read_due_mono_ms = now + READ_RETRY_MS;
     t->reads_in_flight++;
-    pod->read = container_groups_get(t->config.groups, pod->group, on_read, pod);
+    const struct groups_turn turn = {.priority = THROTTLE_TRACK};
+    pod->read = container_groups_get(t->config.groups, pod->group, turn, on_read, pod);
 }
 
 static bool can_read(const struct tracked_pod *pod)
@@ -383,47 +377,81 @@ static bool can_read(const struct tracked_pod *pod)
 
 enum urgency { URGENCY_SUSPECT, URGENCY_TRANSITION, URGENCY_STEADY, URGENCY_NONE };
 
-/* Half of the rate goes to groups in transition, the rest of the reads to the others. */
+/* LIST tells when a group has settled; few in transition are looked at more often. */
 static enum urgency urgency_of(const struct tracker *t, const struct tracked_pod *pod, int64_t now)
 {
     if (!can_read(pod))
         return URGENCY_NONE;
     if (pod->suspect)
         return now >= pod->read_due_mono_ms ? URGENCY_SUSPECT : URGENCY_NONE;
-    const int64_t rate = t->config.reads_per_second;
     if (pod->in_transition) {
-        const int64_t spread = (int64_t)t->transition_count * 2000 / rate;
+        const int64_t spread = (int64_t)t->transition_count * 2000 / ARM_READS_PER_S;
         const bool due = now >= pod->read_due_mono_ms && now - pod->last_read_mono_ms >= spread;
         return due ? URGENCY_TRANSITION : URGENCY_NONE;
     }
-    if (pod->finished)
+    if (pod->finished || now < t->steady_due_mono_ms ||
+        now - pod->last_read_mono_ms < STEADY_ROUND_MIN_MS)
         return URGENCY_NONE;
-    int64_t interval = (int64_t)t->steady_count * 5000 / (3 * rate);
-    if (interval < READ_STEADY_MIN_MS)
-        interval = READ_STEADY_MIN_MS;
-    return now - pod->last_read_mono_ms >= interval ? URGENCY_STEADY : URGENCY_NONE;
+    return URGENCY_STEADY;
 }
 
-static void start_reads(struct tracker *t, int64_t now)
+/* How long after one group at rest the next has its turn. */
+static int64_t steady_step(const struct tracker *t)
 {
-    /* Tokens that stay for what is more urgent. */
-    const int64_t burst = t->config.read_burst;
-    const int64_t reserves[] = {0, burst / 10, burst / 4};
+    const int64_t n = t->steady_count > 0 ? (int64_t)t->steady_count : 1;
+    int64_t step = STEADY_ROUND_MS / n;
+    if (step < STEADY_STEP_MIN_MS)
+        step = STEADY_STEP_MIN_MS;
+    if (step > STEADY_STEP_MS)
+        step = STEADY_STEP_MS;
+    return n * step < STEADY_ROUND_MIN_MS ? STEADY_ROUND_MIN_MS / n : step;
+}
+
+/* Percent of ARM's bucket that is left. */
+static int64_t reads_left(const struct tracker *t)
+{
+    struct throttle_state state;
+    arm_client_describe(t->config.arm, &state);
+    const int64_t size = state.size[THROTTLE_READS];
+    return size > 0 ? state.left[THROTTLE_READS] * 100 / size : 100;
+}
+
+static void start_reads(struct tracker *t, int64_t now, int64_t left)
+{
+    /* What stays for what is more urgent, in percent. */
+    static const int64_t reserves[] = {0, 15, 30};
+    if (t->steady_due_mono_ms < now - 2 * TICK_IDLE_MS)
+        t->steady_due_mono_ms = now - 2 * TICK_IDLE_MS;
     for (int level = URGENCY_SUSPECT; level < URGENCY_NONE; level++) {
         VK_LIST_FOREACH(it, &t->pods)
         {
             struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
-            if (t->reads_in_flight >= MAX_READS_IN_FLIGHT)
+            if (t->reads_in_flight >= MAX_READS_IN_FLIGHT || left < reserves[level])
                 return;
             if ((int)urgency_of(t, pod, now) != level)
                 continue;
-            if (!read_budget_take(&t->budget, now, reserves[level]))
-                return;
+            if (level == URGENCY_STEADY)
+                t->steady_due_mono_ms += steady_step(t);
             start_read(t, pod, now);
             /* Whoever was just read goes to the end of the queue. */
             vk_list_remove(&pod->link);
             vk_list_add_tail(&t->pods, &pod->link);
         }
+    }
+}
+
+/* A GET that was sent after this LIST began knows better. */
+static void note_provisioning(const struct tracker *t, struct tracked_pod *pod, const char *now_is)
+{
+    if (vk_streq(pod->provisioning, now_is) ||
+        (is_settled(pod->provisioning) && pod->last_read_mono_ms >= t->list_started_mono_ms))
+        return;
+    const bool is_news = is_settled(now_is) || is_settled(pod->provisioning);
+    (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning), now_is);
+    /* Pending, then Creating: nothing that a GET would tell is worth one yet. */
+    if (is_news) {
+        pod->suspect = true;
+        pod->read_due_mono_ms = vk_mono_ms();
     }
 }
 
@@ -453,12 +481,7 @@ static void on_item(void *user, const struct container_group *group)
         pod->suspect = true;
         pod->read_due_mono_ms = now;
     }
-    const char *provisioning = group->provisioning_state ? group->provisioning_state : "";
-    if (!vk_streq(pod->provisioning, provisioning)) {
-        (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning), provisioning);
-        pod->suspect = true;
-        pod->read_due_mono_ms = now;
-    }
+    note_provisioning(t, pod, group->provisioning_state ? group->provisioning_state : "");
 }
 
 /* Groups that a complete LIST did not name: a GET confirms it where it matters. */
@@ -480,12 +503,12 @@ static void note_absent(struct tracker *t)
     }
 }
 
-/* At most a quarter of the rate goes to lists, which cost a read a page. */
-static int64_t list_interval(const struct tracker *t, bool busy)
+/* Each page costs a read: when they are short, at most a quarter of the rate goes to lists. */
+static int64_t list_interval(const struct tracker *t, bool busy, int64_t left)
 {
     if (!busy)
         return LIST_IDLE_MS;
-    const int64_t fair = (int64_t)t->list_pages * 4000 / t->budget.rate_per_s;
+    const int64_t fair = left < 50 ? (int64_t)t->list_pages * 4000 / ARM_READS_PER_S : 0;
     return fair > LIST_BUSY_MS ? fair : LIST_BUSY_MS;
 }
 
@@ -509,16 +532,11 @@ static void on_listed(void *user, const struct groups_listing *listing, const st
     t->list = NULL;
     const int64_t now = vk_mono_ms();
     t->list_pages = listing->pages;
-    /* The first page was asked for. */
-    read_budget_debit(&t->budget, (int64_t)listing->pages - 1);
-    learn(t, now);
     if (err) {
         if (t->list_err.code != err->code || !vk_streq(t->list_err.reason, err->reason))
             log_warning("Listing container groups failed, trying again", LERR(err),
                         LS("reason", err->reason));
         t->list_err = *err;
-        if (err->code == VK_THROTTLED)
-            read_budget_pause(&t->budget, now, err->retry_after_ms);
         const int64_t wait = backoff_next_ms(&t->list_backoff);
         t->list_due_mono_ms = now + (err->retry_after_ms > wait ? err->retry_after_ms : wait);
         wake(t);
@@ -566,13 +584,16 @@ static void on_tick(void *user)
     const bool busy = t->transition_count > 0 || has_suspects;
     /* list_due_mono_ms is the end of the last good LIST, or when a failed one is tried again. */
     const bool failing = t->list_err.code != VK_OK || !t->synced;
-    const int64_t pause = failing ? 0 : list_interval(t, busy);
-    if (!t->list && now >= t->list_due_mono_ms + pause && read_budget_take(&t->budget, now, 0)) {
+    const int64_t left = reads_left(t);
+    const int64_t pause = failing ? 0 : list_interval(t, busy, left);
+    if (!t->list && now >= t->list_due_mono_ms + pause) {
         t->list_number++;
         t->listing_count = 0;
         t->list_started_mono_ms = now;
         t->list = container_groups_list(t->config.groups, on_item, on_listed, t);
     }
-    start_reads(t, now);
+    /* While ARM is away the LIST that waits is the probe. */
+    if (arm_client_away_since_mono_ms(t->config.arm) == 0)
+        start_reads(t, now, left);
     vk_timer_arm(&t->tick, busy ? TICK_BUSY_MS : TICK_IDLE_MS);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Knows which groups exist and how their pods are. ARM allows 25 reads a second, so one GET per pod
- * and tick does not scale: LIST shows existence and provisioningState of all, GET goes first to
- * groups that a LIST change or a write made suspect, then to groups in transition, then round robin
- * to the rest, within a budget. Reports upwards only what changed.
+ * and tick does not scale: LIST, each second while something changes, shows existence and
+ * provisioningState of all; GET goes first to groups that a LIST change or a write made suspect,
+ * then to groups in transition, then round robin to the rest, each within 90 s at 1,000 groups. All
+ * of it stays below 80 % of ARM's reads. Reports upwards only what changed.
  */
 #pragma once
 
@@ -14,8 +15,7 @@ struct tracker;
 
 struct tracker_config {
     struct container_groups *groups; /* borrowed */
-    const struct arm_client *arm;    /* borrowed; tells what is left of ARM's buckets */
-    int64_t reads_per_second, read_burst;
+    struct arm_client *arm;          /* borrowed; tells what is left of ARM's buckets */
     void (*on_listed)(void *user); /* after each complete LIST, for the orphan sweep; may be NULL */
     void *user;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aci/container_groups.h"
 #include "aci/operation.h"
+#include "base/clock.h"
 #include "tests/unit/aci/scripted_server.h"
 
 /* A fetcher whose tokens are numbered. */
@@ -37,6 +38,9 @@ static void numbered_cancel(void *p)
 
 static const struct token_fetcher_ops numbered_ops = {"numbered", numbered_fetch, numbered_cancel,
                                                       numbered_cancel};
+
+static const struct groups_turn create_turn = {.priority = THROTTLE_CREATE, .owner = "ns"};
+static const struct groups_turn track_turn = {.priority = THROTTLE_TRACK};
 
 struct world {
     struct scripted_server server;
@@ -137,7 +141,7 @@ static void a_put_is_sent_once_with_token_and_version(void **state)
     struct world *w = *state;
     static const struct script_step steps[] = {{201, GROUP, "Azure-AsyncOperation", "@/op"}};
     PLAY(w, steps);
-    (void)container_groups_put(w->groups, "g", VK_STR("{\"a\":1}"), on_group, w);
+    (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{\"a\":1}"), on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_OK);
     assert_string_equal(vk_buf_peek(&w->seen), "g Pending\n");
@@ -150,7 +154,7 @@ static void a_put_whose_answer_is_lost_is_not_repeated(void **state)
     struct world *w = *state;
     static const struct script_step steps[] = {{0, NULL, NULL, NULL}, {201, GROUP, NULL, NULL}};
     PLAY(w, steps);
-    (void)container_groups_put(w->groups, "g", VK_STR("{}"), on_group, w);
+    (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_UNAVAILABLE);
     assert_int_equal(w->err.http_status, 0);
@@ -162,7 +166,7 @@ static void a_put_with_an_unreadable_answer_was_accepted(void **state)
     struct world *w = *state;
     static const struct script_step steps[] = {{200, "oops", NULL, NULL}};
     PLAY(w, steps);
-    (void)container_groups_put(w->groups, "g", VK_STR("{}"), on_group, w);
+    (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_OK);
     assert_string_equal(vk_buf_peek(&w->seen), "");
@@ -179,13 +183,13 @@ static void a_401_is_repeated_once_with_a_new_token(void **state)
         {401, "{}", NULL, NULL},
     };
     PLAY(w, steps);
-    (void)container_groups_get(w->groups, "g", on_group, w);
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_OK);
     assert_string_equal(vk_buf_peek(&w->server.asked),
                         "GET " BASE "/g?api-version=2025-09-01 Bearer t1\n"
                         "GET " BASE "/g?api-version=2025-09-01 Bearer t2\n");
-    (void)container_groups_get(w->groups, "g", on_group, w);
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_UNAUTHENTICATED);
     assert_int_equal(w->server.next, 4);
@@ -197,7 +201,7 @@ static void errors_name_the_operation_and_the_group(void **state)
     static const struct script_step steps[] = {
         {404, "{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"gone\"}}", NULL, NULL}};
     PLAY(w, steps);
-    (void)container_groups_get(w->groups, "g", on_group, w);
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_NOT_FOUND);
     assert_string_equal(w->err.reason, "ResourceNotFound");
@@ -209,8 +213,8 @@ static void a_cancelled_call_has_no_callback(void **state)
     struct world *w = *state;
     static const struct script_step steps[] = {{200, GROUP, NULL, NULL}, {200, GROUP, NULL, NULL}};
     PLAY(w, steps);
-    groups_call_cancel(container_groups_get(w->groups, "other", on_group, w));
-    (void)container_groups_get(w->groups, "g", on_group, w);
+    groups_call_cancel(container_groups_get(w->groups, "other", track_turn, on_group, w));
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
     assert_string_equal(vk_buf_peek(&w->seen), "g Pending\n");
 }
@@ -312,17 +316,94 @@ static void logs_ask_for_what_is_wanted(void **state)
         "GET " BASE "/g/containers/c/logs?api-version=2025-09-01 Bearer t1\n");
 }
 
-static void what_arm_says_of_its_buckets_is_kept(void **state)
+static void what_arm_says_of_its_buckets_is_believed(void **state)
 {
     struct world *w = *state;
     static const struct script_step steps[] = {
-        {200, GROUP, "x-ms-ratelimit-remaining-subscription-reads", "199"}};
-    assert_int_equal(arm_client_rate_limits(w->arm)->reads, -1);
+        {200, GROUP, "x-ms-ratelimit-remaining-subscription-reads", "120"}};
+    struct throttle_state limits;
     PLAY(w, steps);
-    (void)container_groups_get(w->groups, "g", on_group, w);
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
-    assert_int_equal(arm_client_rate_limits(w->arm)->reads, 199);
-    assert_int_equal(arm_client_rate_limits(w->arm)->writes, -1);
+    arm_client_describe(w->arm, &limits);
+    assert_in_range(limits.left[THROTTLE_READS], 120, 125);
+    assert_int_equal(limits.left[THROTTLE_WRITES], 200);
+    assert_int_equal(limits.sent[THROTTLE_READS], 1);
+}
+
+/* ARM did nothing: even a PUT may go again. */
+static void a_429_is_waited_for_and_not_shown(void **state)
+{
+    struct world *w = *state;
+    static const struct script_step steps[] = {
+        {429, "{\"error\":{\"code\":\"TooManyRequests\"}}", "Retry-After", "1"},
+        {201, GROUP, NULL, NULL}};
+    struct throttle_state limits;
+    PLAY(w, steps);
+    const int64_t began = vk_mono_ms();
+    (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
+    wait_done(w);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_in_range(vk_mono_ms() - began, 1000, 5000);
+    arm_client_describe(w->arm, &limits);
+    assert_int_equal(limits.throttled[THROTTLE_WRITES], 1);
+    assert_int_equal(limits.sent[THROTTLE_WRITES], 2);
+}
+
+static void what_still_waits_is_never_sent_once_cancelled(void **state)
+{
+    struct world *w = *state;
+    static const struct script_step steps[] = {{200, GROUP, NULL, NULL}};
+    PLAY(w, steps);
+    struct groups_call *put =
+        container_groups_put(w->groups, "other", create_turn, VK_STR("{}"), on_group, w);
+    assert_true(groups_call_is_waiting(put));
+    groups_call_cancel(put);
+    assert_false(groups_call_is_waiting(NULL));
+    (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
+    wait_done(w);
+    assert_string_equal(vk_buf_peek(&w->server.asked),
+                        "GET " BASE "/g?api-version=2025-09-01 Bearer t1\n");
+}
+
+static void wait_failed(struct world *w, enum vk_code code)
+{
+    wait_done(w);
+    assert_int_equal(w->err.code, code);
+}
+
+static void while_arm_is_away_users_are_told_and_the_rest_waits_for_a_probe(void **state)
+{
+    struct world *w = *state;
+    static const struct groups_turn user = {.priority = THROTTLE_USER};
+    static const struct script_step away[] = {{0}, {0}, {0}, {0}, {0}};
+    static const struct script_step back[] = {{200, GROUP, NULL, NULL}, {201, GROUP, NULL, NULL}};
+    vk_clock_freeze(1000000, 1700000000000);
+    PLAY(w, away);
+    for (size_t i = 0; i < VK_COUNT(away); i++) {
+        (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
+        wait_failed(w, VK_UNAVAILABLE);
+        vk_clock_advance(600);
+    }
+    assert_int_equal(arm_client_away_since_mono_ms(w->arm), 1000000);
+    PLAY(w, back);
+    (void)container_groups_get(w->groups, "g", user, on_group, w);
+    wait_failed(w, VK_UNAVAILABLE);
+    assert_string_equal(w->err.reason, "ARMUnavailable");
+    struct groups_call *put =
+        container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
+    struct groups_call *get = container_groups_get(w->groups, "g", track_turn, on_group, w);
+    vk_clock_advance(10000);
+    wait_done(w);
+    /* The read went first, though creates are more urgent. */
+    assert_true(groups_call_is_waiting(put) && get);
+    wait_done(w);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_string_equal(vk_buf_peek(&w->server.asked),
+                        "GET " BASE "/g?api-version=2025-09-01 Bearer t1\n"
+                        "PUT " BASE "/g?api-version=2025-09-01 Bearer t1 {}\n");
+    assert_int_equal(arm_client_away_since_mono_ms(w->arm), 0);
+    vk_clock_thaw();
 }
 
 static void operations_are_read_in_both_styles(void **state)
@@ -367,7 +448,10 @@ int main(void)
         WITH_WORLD(a_link_to_another_host_gets_no_token),
         WITH_WORLD(a_delete_ends_when_the_group_is_gone),
         WITH_WORLD(logs_ask_for_what_is_wanted),
-        WITH_WORLD(what_arm_says_of_its_buckets_is_kept),
+        WITH_WORLD(what_arm_says_of_its_buckets_is_believed),
+        WITH_WORLD(a_429_is_waited_for_and_not_shown),
+        WITH_WORLD(while_arm_is_away_users_are_told_and_the_rest_waits_for_a_probe),
+        WITH_WORLD(what_still_waits_is_never_sent_once_cancelled),
         cmocka_unit_test(operations_are_read_in_both_styles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

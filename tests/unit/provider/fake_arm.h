@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/http_server.h"
 #include "base/json.h"
@@ -42,6 +43,13 @@ struct arm_rule {
     unsigned count; /* how many requests it breaks */
 };
 
+/* ARM's token bucket of writes; size 0: none. Its state is in each answer to a PUT. */
+struct arm_bucket {
+    int64_t size, rate_per_s;
+    int64_t milli, at_ms;
+    unsigned refused;
+};
+
 struct fake_arm {
     struct vk_loop *loop;
     struct http_server *server;
@@ -49,6 +57,8 @@ struct fake_arm {
     char base[64];
     unsigned tokens, puts, reads, lists, deletes;
     struct arm_rule rule;
+    struct arm_bucket writes;
+    int64_t first_put_ms, last_put_ms; /* accepted */
     struct http_exchange *held;
     int held_status;
     const char *log; /* content of every log */
@@ -275,6 +285,28 @@ static inline bool arm_apply_rule(struct fake_arm *arm, struct http_exchange *x,
     return true;
 }
 
+/* False: refused. */
+static inline bool arm_take_token(struct fake_arm *arm, struct http_exchange *x)
+{
+    struct arm_bucket *b = &arm->writes;
+    const int64_t now = vk_mono_ms();
+    b->milli += (now - b->at_ms) * b->rate_per_s;
+    b->milli = b->milli > b->size * 1000 ? b->size * 1000 : b->milli;
+    b->at_ms = now;
+    if (b->milli < 1000) {
+        b->refused++;
+        http_exchange_header(x, "Retry-After", "1");
+        arm_error(x, 429, "TooManyRequests");
+        return false;
+    }
+    b->milli -= 1000;
+    http_exchange_header(x, "x-ms-ratelimit-remaining-subscription-writes",
+                         vk_arena_printf(http_exchange_arena(x), "%d", (int)(b->milli / 1000)));
+    arm->first_put_ms = arm->first_put_ms ? arm->first_put_ms : now;
+    arm->last_put_ms = now;
+    return true;
+}
+
 static inline void arm_handle(void *user, struct http_exchange *x)
 {
     struct fake_arm *arm = user;
@@ -304,6 +336,8 @@ static inline void arm_handle(void *user, struct http_exchange *x)
             http_exchange_reply(x, 200, "application/json", vk_str_of(body));
         else
             arm_error(x, 404, "ContainerLogNotAvailable");
+    } else if (arm->writes.size && vk_streq(method, "PUT") && !arm_take_token(arm, x)) {
+        return;
     } else if (arm_apply_rule(arm, x, method, &rule)) {
         return;
     } else if (!*name) {

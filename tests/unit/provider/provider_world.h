@@ -16,6 +16,7 @@ struct world {
     struct http_client *http;
     struct fake_arm arm;
     struct aci_provider *aci;
+    struct throttle_limits limits; /* none, unless a test sets them and starts again */
     struct provider provider;
     struct provider_upcalls upcalls;
     struct vk_timer poll;
@@ -114,8 +115,7 @@ static inline void world_provider(struct world *w)
         .authority_host = w->arm.base,
         .tenant_id = "t",
         .client_id = "c",
-        .reads_per_second = 1000,
-        .read_burst = 1000,
+        .limits = &w->limits,
     };
     vk_secret_set(&config.client_secret, "p", 1);
     if (aci_provider_new(w->loop, w->http, &config, &w->aci, &err) < 0)

@@ -150,7 +150,6 @@ static void refusals_keep_their_meaning(void **state)
         {409, "ContainerGroupQuotaReached", VK_UNAVAILABLE},
         {403, "AuthorizationFailed", VK_FORBIDDEN},
         {404, "ResourceGroupNotFound", VK_UNAVAILABLE},
-        {429, "TooManyRequests", VK_THROTTLED},
     };
     sync_world(w);
     for (size_t i = 0; i < VK_COUNT(rows); i++) {
