@@ -3,7 +3,10 @@
 
 import json
 import os
+import select
 import subprocess
+import termios
+import time
 
 import pytest
 
@@ -18,16 +21,48 @@ GROUP = "azure-cli"
 class AzureCli:
     def __init__(self, python, service, folder):
         self._python, self.folder = python, folder
-        self._environment = {
+        self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(folder), "AZURE_CONFIG_DIR": str(folder / "azure"),
-            "REQUESTS_CA_BUNDLE": service.ca, "AZURE_CORE_INSTANCE_DISCOVERY": "false",
+            "REQUESTS_CA_BUNDLE": service.ca, "WEBSOCKET_CLIENT_CA_BUNDLE": service.ca,
+            "AZURE_CORE_INSTANCE_DISCOVERY": "false",
             "AZURE_CORE_COLLECT_TELEMETRY": "false", "AZURE_CORE_NO_COLOR": "true",
             "LC_ALL": "C.UTF-8"}
 
+    def command(self, *arguments):
+        return [self._python, "-m", "azure.cli", *arguments]
+
     def run(self, *arguments):
-        return subprocess.run([self._python, "-m", "azure.cli", *arguments], text=True, check=False,
-                              env=self._environment, capture_output=True, timeout=120,
+        return subprocess.run(self.command(*arguments), text=True, check=False,
+                              env=self.environment, capture_output=True, timeout=120,
                               stdin=subprocess.DEVNULL)
+
+    def typed(self, keys, *arguments):
+        """What a command shows on a terminal of 31 lines and 101 columns while KEYS are typed. They
+        are typed when it shows something: what comes earlier, its preparations throw away."""
+        ours, its = os.openpty()
+        termios.tcsetwinsize(its, (31, 101))
+        process = subprocess.Popen([self._python, "-m", "azure.cli", *arguments], stdin=its,
+                                   stdout=its, stderr=its, env=self.environment,
+                                   start_new_session=True)
+        os.close(its)
+        shown, deadline = b"", time.monotonic() + 60
+        try:
+            while time.monotonic() < deadline:
+                if not select.select([ours], [], [], 1)[0]:
+                    continue
+                try:
+                    shown += os.read(ours, 65536)
+                except OSError:  # the terminal's other side is closed: the command has ended
+                    assert process.wait(10) == 0, shown
+                    return shown.decode()
+                if keys and b"# " in shown:
+                    os.write(ours, keys)
+                    keys = b""
+            raise AssertionError(f"az {' '.join(arguments)} does not end: {shown!r}")
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
 
     def __call__(self, *arguments):
         """What a command prints; it has to succeed."""
@@ -61,7 +96,7 @@ def _made(az):
     return json.loads(az.container(
         "create", "--image", "busybox", "--os-type", "Linux", "--cpu", "1", "--memory", "1",
         "--restart-policy", "Always", "--command-line",
-        "sh -c 'echo hello $MODE ${#PASSWORD}; exec sleep 3600'",
+        "sh -c 'echo hello $MODE; printf %s $PASSWORD | wc -c; exec sleep 3600'",
         "--environment-variables", "MODE=fast",
         "--secure-environment-variables", f"PASSWORD={bodies.ENVIRONMENT_SECRET}"))
 
@@ -87,7 +122,8 @@ def test_list(az, made):
 
 
 def test_logs(az, made):
-    assert az.container("logs") == f"hello fast {len(bodies.ENVIRONMENT_SECRET)}\n\n", made["name"]
+    lines = az.container("logs").split("\n")
+    assert lines[:2] == ["hello fast", str(len(bodies.ENVIRONMENT_SECRET))], made["name"]
 
 
 def test_stop_start_restart(az, made):
@@ -107,6 +143,8 @@ def test_export_makes_a_file_that_creates_the_group_again(az, made):
     again = json.loads(az("container", "create", "--resource-group", RESOURCE_GROUP,
                           "--file", str(file)))
     assert again["id"] == made["id"]
+    (container,) = again["properties"]["containers"]
+    assert container["properties"]["command"] == made["containers"][0]["command"]
     assert started(az)
 
 
@@ -120,6 +158,14 @@ def test_attach_prints_the_output_until_the_container_ends(az):
         az.container("delete", "--yes", name="attached")
     for line in ("line 1", "line 2", "line 3"):
         assert line in text, text
+
+
+def test_exec(az, made):
+    """On a terminal of its own, which azure-cli asks for its size and reads the keyboard from."""
+    assert made
+    text = az.typed(b"echo sum $((40+2)); stty size; exit\n", "container", "exec",
+                    "--resource-group", RESOURCE_GROUP, "--name", GROUP, "--exec-command", "/bin/sh")
+    assert "sum 42" in text and "31 101" in text
 
 
 def test_delete(az, made):
