@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -532,6 +533,13 @@ void tls_conn_pause(struct tls_conn *conn, bool paused)
     conn->paused = paused;
     if (!conn->in_event)
         conn_update_events(conn);
+}
+
+bool tls_conn_has_peer_closed(const struct tls_conn *conn)
+{
+    struct pollfd p = {.fd = conn->fd, .events = POLLRDHUP};
+
+    return conn->state == CONN_DEAD || conn->has_eof || poll(&p, 1, 0) > 0;
 }
 
 void tls_conn_close(struct tls_conn *conn)

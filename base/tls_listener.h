@@ -66,6 +66,8 @@ bool tls_conn_is_full(const struct tls_conn *conn); /* above the high-water mark
 size_t tls_conn_queued(const struct tls_conn *conn);
 /* Stop and go on reading: back-pressure towards the peer. */
 void tls_conn_pause(struct tls_conn *conn, bool paused);
+/* The peer's FIN or reset has arrived, though it may stand behind bytes that nobody reads. */
+bool tls_conn_has_peer_closed(const struct tls_conn *conn);
 /* Flush, TLS close, FIN, read until the peer's FIN or 3 s; `closed` comes later. Idempotent. */
 void tls_conn_close(struct tls_conn *conn);
 /* Reset; `closed` comes on the next turn. */

@@ -6,6 +6,7 @@
 
 /* What handlers work with. Borrowed from the server. */
 struct handler_context {
+    struct vk_loop *loop;
     struct pods *pods;
     struct provider *provider;
 };
@@ -23,6 +24,15 @@ void handle_running_pods(const struct handler_context *c, struct http_exchange *
 /* GET /containerLogs/{ns}/{pod}/{container} */
 void handle_container_logs(const struct handler_context *c, struct http_exchange *x,
                            const struct route_params *params);
+
+/* /exec and /attach: {ns} {pod} [{uid}] {container}; answered by an upgrade. */
+void handle_exec(const struct handler_context *c, struct http_exchange *x,
+                 const struct route_params *params);
+void handle_attach(const struct handler_context *c, struct http_exchange *x,
+                   const struct route_params *params);
+/* /portForward/{ns}/{pod}[/{uid}]: TCP connections from this process to the pod's address. */
+void handle_port_forward(const struct handler_context *c, struct http_exchange *x,
+                         const struct route_params *params);
 
 /* One line of text with the status that the code stands for (`fallback` where the code says
  * nothing). */

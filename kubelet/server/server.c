@@ -62,18 +62,26 @@ enum route {
     ROUTE_PODS,
     ROUTE_RUNNING_PODS,
     ROUTE_LOGS,
+    ROUTE_EXEC,
+    ROUTE_ATTACH,
+    ROUTE_PORT_FORWARD,
     ROUTE_UNSUPPORTED,
     ROUTE_NONE
 };
 static const struct {
     const char *name;
     enum route route;
-    size_t params; /* path segments behind the name */
+    size_t params;  /* path segments behind the name */
+    bool takes_uid; /* also with the pod's UID among them */
 } routes[] = {
-    {"healthz", ROUTE_HEALTHZ, 0},          {"pods", ROUTE_PODS, 0},
-    {"runningpods", ROUTE_RUNNING_PODS, 0}, {"containerLogs", ROUTE_LOGS, 3},
-    {"exec", ROUTE_UNSUPPORTED, 3},         {"attach", ROUTE_UNSUPPORTED, 3},
-    {"portForward", ROUTE_UNSUPPORTED, 2},  {"checkpoint", ROUTE_UNSUPPORTED, 3},
+    {"healthz", ROUTE_HEALTHZ, 0, false},
+    {"pods", ROUTE_PODS, 0, false},
+    {"runningpods", ROUTE_RUNNING_PODS, 0, false},
+    {"containerLogs", ROUTE_LOGS, 3, false},
+    {"exec", ROUTE_EXEC, 3, true},
+    {"attach", ROUTE_ATTACH, 3, true},
+    {"portForward", ROUTE_PORT_FORWARD, 2, true},
+    {"checkpoint", ROUTE_UNSUPPORTED, 3, false},
 };
 
 /* Splits the path into decoded segments. False: a bad escape or more segments than any route has.
@@ -108,18 +116,23 @@ static enum route find_route(const char *name, const struct route_params *params
     for (size_t i = 0; i < VK_COUNT(routes); i++) {
         if (!vk_streq(routes[i].name, name))
             continue;
-        /* exec and attach have a form with the pod's UID too. */
         if (params->n == routes[i].params ||
-            (routes[i].route == ROUTE_UNSUPPORTED && params->n == routes[i].params + 1))
+            (routes[i].takes_uid && params->n == routes[i].params + 1))
             return routes[i].route;
     }
     return ROUTE_NONE;
+}
+
+static bool is_streaming(enum route route)
+{
+    return route == ROUTE_EXEC || route == ROUTE_ATTACH || route == ROUTE_PORT_FORWARD;
 }
 
 static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum route route,
                      const char *name, const struct route_params *params)
 {
     const char *method = http_exchange_head(x)->method;
+    bool streams = is_streaming(route);
 
     if (route == ROUTE_UNSUPPORTED) {
         reply_line(x, 501,
@@ -127,8 +140,9 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
                                    "%s is not supported by this version of aci-kubelet\n", name));
         return;
     }
-    if (!vk_streq(method, "GET") && !vk_streq(method, "HEAD")) {
-        http_exchange_header(x, "Allow", "GET, HEAD");
+    if (route != ROUTE_NONE && !vk_streq(method, "GET") &&
+        !vk_streq(method, streams ? "POST" : "HEAD")) {
+        http_exchange_header(x, "Allow", streams ? "GET, POST" : "GET, HEAD");
         reply_line(x, 405, "method not allowed\n");
         return;
     }
@@ -141,6 +155,15 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
         return;
     case ROUTE_LOGS:
         handle_container_logs(&s->context, x, params);
+        return;
+    case ROUTE_EXEC:
+        handle_exec(&s->context, x, params);
+        return;
+    case ROUTE_ATTACH:
+        handle_attach(&s->context, x, params);
+        return;
+    case ROUTE_PORT_FORWARD:
+        handle_port_forward(&s->context, x, params);
         return;
     case ROUTE_HEALTHZ:
         reply_line(x, 200, "ok");
@@ -199,7 +222,8 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
     if (authentication_check_list(config->allowed_clients, err) < 0)
         return -(int)err->code;
     s = vk_calloc(1, sizeof(*s));
-    s->context = (struct handler_context){.pods = config->pods, .provider = config->provider};
+    s->context =
+        (struct handler_context){.loop = loop, .pods = config->pods, .provider = config->provider};
     s->allowed_clients = config->allowed_clients;
     rc = http_server_new(loop, &http, on_request, s, &s->http, err);
     if (rc < 0) {

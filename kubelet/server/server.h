@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kubelet port: /healthz for everybody; /pods, /runningpods/ and /containerLogs for allowed
- * clients. What this provider or version can't do is answered 501 with a sentence. Source: k8s
- * v1.37.2 pkg/kubelet/server/server.go.
+ * The kubelet port: /healthz for everybody; /pods, /runningpods/, /containerLogs, /exec, /attach
+ * and /portForward for allowed clients. What this provider or version can't do is answered 501 with
+ * a sentence. Source: k8s v1.37.2 pkg/kubelet/server/server.go.
  */
 #pragma once
 

@@ -317,11 +317,6 @@ void port_forward_session_free(struct port_forward_session *s)
     vk_free(s);
 }
 
-bool port_forward_session_is_websocket(const struct port_forward_session *s)
-{
-    return s->is_tunnel;
-}
-
 int port_forward_session_feed(struct port_forward_session *s, struct vk_str bytes, int64_t now_ms,
                               struct vk_err *err)
 {

@@ -39,7 +39,6 @@ struct port_forward_session;
 struct port_forward_session *
 port_forward_session_new(bool is_tunnel, const struct port_forward_events *events, void *user);
 void port_forward_session_free(struct port_forward_session *s);
-bool port_forward_session_is_websocket(const struct port_forward_session *s);
 /*
  * Any split; now_ms on a clock that never goes back. After VK_PROTOCOL the client was told: flush,
  * then close.

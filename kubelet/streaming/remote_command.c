@@ -232,7 +232,7 @@ struct remote_command *remote_command_new(enum remote_command_protocol protocol,
     rc->user = user;
     vk_buf_init_secret(&rc->early, MAX_EARLY_INPUT);
     expect(rc, streams);
-    if (remote_command_is_websocket(rc))
+    if (protocol >= REMOTE_COMMAND_CHANNEL)
         channels_init(&rc->channels,
                       protocol == REMOTE_COMMAND_BASE64_CHANNEL ||
                           protocol == REMOTE_COMMAND_V4_BASE64_CHANNEL,
@@ -251,11 +251,6 @@ void remote_command_free(struct remote_command *rc)
     vk_free(rc);
 }
 
-bool remote_command_is_websocket(const struct remote_command *rc)
-{
-    return rc->protocol >= REMOTE_COMMAND_CHANNEL;
-}
-
 static void send_on(struct remote_command *rc, enum role role, struct vk_str bytes)
 {
     if (rc->spdy)
@@ -270,7 +265,7 @@ void remote_command_open(struct remote_command *rc)
                         : rc->expected[ROLE_ERROR_OUTPUT] ? ROLE_ERROR_OUTPUT
                                                           : ROLE_STATUS;
 
-    if (!remote_command_is_websocket(rc))
+    if (rc->spdy)
         return;
     send_on(rc, greeted, VK_STR(""));
     start(rc);

@@ -46,7 +46,6 @@ struct remote_command *remote_command_new(enum remote_command_protocol protocol,
                                           const struct remote_command_streams *streams,
                                           const struct remote_command_events *events, void *user);
 void remote_command_free(struct remote_command *rc);
-bool remote_command_is_websocket(const struct remote_command *rc);
 /*
  * Once, when the connection is open. Over websocket it greets the client and starts; over SPDY
  * nothing is sent before the client's first frame.

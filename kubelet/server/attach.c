@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /attach/{ns}/{pod}[/{uid}]/{container} */
+#include "kubelet/server/handlers.h"
+#include "kubelet/server/remote_session.h"
+#include "kubelet/server/stream_target.h"
+
+void handle_attach(const struct handler_context *c, struct http_exchange *x,
+                   const struct route_params *params)
+{
+    struct remote_request request;
+    struct stream_target target;
+    struct vk_err err;
+
+    if (remote_request_parse(http_exchange_head(x)->query, false, http_exchange_arena(x), &request,
+                             &err) < 0) {
+        handler_reply_error(x, &err, 400);
+        return;
+    }
+    if (stream_target_container(c, params, &target, &err) < 0) {
+        handler_reply_error(x, &err, 500);
+        return;
+    }
+    if (!c->provider->ops->attach_to_container) {
+        vk_err_set(&err, VK_UNSUPPORTED, "provider %s can't attach to containers",
+                   c->provider->ops->name);
+        handler_reply_error(x, &err, 501);
+        return;
+    }
+    remote_session_serve(c, x, &request, &target.id, target.container, true);
+}
