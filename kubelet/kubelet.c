@@ -127,6 +127,7 @@ static void build_rooms(struct kubelet *k)
         .provider = k->provider,
         .node_name = k->config.node.name,
         .node_ips = {.v = &k->config.node.internal_ip, .n = 1},
+        .finished_group_ttl_ms = k->config.finished_group_ttl_ms,
     };
     struct node_status_config node = {
         .identity = k->config.node,

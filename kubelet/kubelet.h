@@ -21,6 +21,7 @@ struct kubelet_config {
     const char *cert_file, *key_file, *client_ca_file;
     struct json_strs allowed_clients;
     const char *user_agent;
+    int64_t finished_group_ttl_ms; /* see pods.h */
     /* The kubelet can't go on: the message says why and what to do. */
     void (*fatal)(void *user, const struct vk_err *err);
     void *user;

@@ -103,6 +103,11 @@ struct provider_ops {
     /* Removes the group; success when the platform says that it is gone. */
     void (*delete_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
     /*
+     * As delete_pod, for a pod that has ended and whose object stays: its logs remain readable as
+     * far as the provider keeps a copy, until forget_pod. NULL: delete_pod does.
+     */
+    void (*retire_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
+    /*
      * Streams a container's log into the sink, then done. VK_NOT_FOUND: no such container or no log
      * yet.
      */
@@ -152,6 +157,9 @@ struct provider_pod_status {
     struct pod_identity id;
     bool group_exists; /* false: the group vanished; status then is the last known one, or empty */
     struct pod_status status;
+    /* By Kubernetes' rules the pod has ended, but the platform runs a container of it again: the
+     * group must go. */
+    bool runs_on;
 };
 
 /* Offered by the kubelet; `k` is its own pointer. */
@@ -159,10 +167,11 @@ struct provider_upcalls {
     void *k;
     /* May repeat; the kubelet writes only what changed. */
     void (*status_changed)(void *k, const struct provider_pod_status *status);
-    /* An Event on the pod. type "Normal" or "Warning". count and times as the platform counts; 0:
-     * once, now. */
-    void (*event)(void *k, const struct pod_identity *id, const char *type, const char *reason,
-                  const char *message, int64_t count, int64_t first_ns, int64_t last_ns);
+    /* An Event on the pod, or on one container of it (NULL: none). type "Normal" or "Warning".
+     * count and times as the platform counts; 0: once, now. */
+    void (*event)(void *k, const struct pod_identity *id, const char *container, const char *type,
+                  const char *reason, const char *message, int64_t count, int64_t first_ns,
+                  int64_t last_ns);
     /*
      * Does the pod exist at the API server, with this UID? Answered by a quorum GET, never from the
      * cache. done(exists) or done with err when the question could not be answered. Refused with

@@ -13,6 +13,7 @@
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
 #include "provider/orphans.h"
+#include "provider/retirement.h"
 
 #define DEFAULT_ARM_ENDPOINT "https://management.azure.com"
 #define DEFAULT_AUTHORITY_HOST "https://login.microsoftonline.com"
@@ -45,6 +46,8 @@ struct aci_provider {
     struct container_groups *groups;
     struct tracker *tracker;
     struct group_writer *writer;
+    struct finished_logs *finished_logs;
+    struct retirement *retirement;
     struct orphans *orphans;
     struct container_logs *logs;
     struct registry_client *registries;
@@ -84,6 +87,13 @@ static void aci_delete_pod(void *self, const struct pod_identity *id, provider_d
 {
     struct aci_provider *p = self;
     group_writer_delete(p->writer, id, done, user);
+}
+
+static void aci_retire_pod(void *self, const struct pod_identity *id, provider_done_fn done,
+                           void *user)
+{
+    struct aci_provider *p = self;
+    retirement_start(p->retirement, id, done, user);
 }
 
 static struct log_stream *aci_get_container_logs(void *self, const struct pod_identity *id,
@@ -180,6 +190,7 @@ static void aci_forget_pod(void *self, const struct pod_identity *id)
 {
     struct aci_provider *p = self;
     struct tracked_pod *pod = tracker_find(p->tracker, id->uid);
+    finished_logs_forget(p->finished_logs, id->uid);
     if (pod)
         tracker_forget(p->tracker, pod);
 }
@@ -188,6 +199,7 @@ static void aci_stop(void *self)
 {
     struct aci_provider *p = self;
     tracker_stop(p->tracker);
+    retirement_stop(p->retirement);
     group_writer_stop(p->writer);
     orphans_stop(p->orphans);
     VK_LIST_FOREACH(it, &p->pings)
@@ -201,6 +213,7 @@ static const struct provider_ops aci_ops = {
     .start = aci_start,
     .create_pod = aci_create_pod,
     .delete_pod = aci_delete_pod,
+    .retire_pod = aci_retire_pod,
     .get_container_logs = aci_get_container_logs,
     .log_stream_resume = aci_log_stream_resume,
     .log_stream_cancel = aci_log_stream_cancel,
@@ -277,7 +290,9 @@ static void build_rooms(struct aci_provider *p)
     p->tracker = tracker_new(p->loop, &tracking);
     p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, &p->env);
     p->orphans = orphans_new(p->loop, p->groups, p->tracker);
-    p->logs = container_logs_new(p->loop, p->groups, p->tracker);
+    p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
+    p->retirement = retirement_new(p->loop, p->groups, p->tracker, p->writer, p->finished_logs);
+    p->logs = container_logs_new(p->loop, p->groups, p->tracker, p->finished_logs);
 }
 
 int aci_provider_new(struct vk_loop *loop, struct http_client *http,
@@ -349,6 +364,8 @@ void aci_provider_free(struct aci_provider *p)
         return;
     aci_stop(p);
     container_logs_free(p->logs);
+    retirement_free(p->retirement);
+    finished_logs_free(p->finished_logs);
     orphans_free(p->orphans);
     group_writer_free(p->writer);
     image_configs_free(p->images);

@@ -15,6 +15,7 @@ struct container_logs {
     struct vk_loop *loop;
     struct container_groups *groups;
     struct tracker *tracker;
+    struct finished_logs *finished;
     struct vk_list streams;
 };
 
@@ -30,8 +31,10 @@ struct log_stream {
     struct groups_call *call;
     struct vk_timer timer;
     struct log_cursor cursor;
-    struct vk_buf out; /* cut, not yet written */
-    int64_t left;      /* of limit_bytes; -1: no limit */
+    struct vk_buf out;  /* cut, not yet written */
+    struct vk_buf kept; /* the copy of a finished container's log, when there is one */
+    bool is_kept;
+    int64_t left; /* of limit_bytes; -1: no limit */
     bool first, is_tail, is_final, ended;
     struct vk_err end_err;
 };
@@ -42,6 +45,7 @@ static void stream_free(struct log_stream *s)
     groups_call_cancel(s->call);
     vk_timer_disarm(&s->timer);
     vk_buf_release(&s->out);
+    vk_buf_release(&s->kept);
     vk_free(s->uid);
     vk_free(s->container);
     vk_free(s);
@@ -52,6 +56,12 @@ static void end(struct log_stream *s, const struct vk_err *err)
     s->ended = true;
     s->end_err = err ? *err : (struct vk_err){0};
     vk_timer_arm(&s->timer, 0);
+}
+
+static bool has_no_group(const struct log_stream *s)
+{
+    const struct tracked_pod *pod = tracker_find(s->owner->tracker, s->uid);
+    return !pod || !pod->exists;
 }
 
 /* The container ended for good, or nobody knows its group any more. */
@@ -120,7 +130,15 @@ static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
         return;
     }
     if (err && s->first) {
-        end(s, err);
+        struct vk_err failure = *err;
+        if (err->code == VK_NOT_FOUND && has_no_group(s)) {
+            (void)vk_err_set(&failure, VK_NOT_FOUND,
+                             "the pod has no container group, and no copy of the log of container "
+                             "%s is kept",
+                             s->container);
+            (void)vk_err_reason(&failure, err->reason);
+        }
+        end(s, &failure);
         return;
     }
     if (err) {
@@ -150,6 +168,16 @@ static void fetch(struct log_stream *s, int64_t tail)
         container_groups_logs(s->owner->groups, s->group, s->container, tail, true, on_logs, s);
 }
 
+static bool take_kept(struct log_stream *s)
+{
+    struct vk_str text;
+    if (!finished_logs_find(s->owner->finished, s->uid, s->container, &text))
+        return false;
+    vk_buf_addstr(&s->kept, text);
+    s->is_kept = true;
+    return true;
+}
+
 static void on_timer(void *user)
 {
     struct log_stream *s = user;
@@ -159,6 +187,11 @@ static void on_timer(void *user)
         const struct vk_err err = s->end_err;
         stream_free(s);
         done(done_user, err.code == VK_OK ? NULL : &err);
+        return;
+    }
+    if (s->is_kept) {
+        s->is_final = true;
+        on_logs(s, last_lines(vk_buf_str(&s->kept), s->options.tail_lines), NULL);
         return;
     }
     /* What is fetched after the end was known is complete. */
@@ -184,6 +217,7 @@ struct log_stream *container_logs_start(struct container_logs *l, const struct p
     s->left = options->limit_bytes > 0 ? options->limit_bytes : -1;
     s->first = true;
     vk_buf_init(&s->out, MAX_TEXT);
+    vk_buf_init(&s->kept, FINISHED_LOG_MAX + 1);
     vk_timer_init(&s->timer, l->loop, "container-logs", on_timer, s);
     vk_list_init(&s->link);
     vk_list_add_tail(&l->streams, &s->link);
@@ -192,6 +226,8 @@ struct log_stream *container_logs_start(struct container_logs *l, const struct p
         (void)vk_err_set(&err, VK_UNSUPPORTED,
                          "Azure Container Instances keeps no log of a container's former runs");
         end(s, &err);
+    } else if (take_kept(s)) {
+        vk_timer_arm(&s->timer, 0);
     } else {
         /*
          * Lines written at once share a time, and a position counts them: following starts from the
@@ -215,12 +251,13 @@ void log_stream_cancel(struct log_stream *s)
 }
 
 struct container_logs *container_logs_new(struct vk_loop *loop, struct container_groups *groups,
-                                          struct tracker *tracker)
+                                          struct tracker *tracker, struct finished_logs *finished)
 {
     struct container_logs *l = vk_calloc(1, sizeof(*l));
     l->loop = loop;
     l->groups = groups;
     l->tracker = tracker;
+    l->finished = finished;
     vk_list_init(&l->streams);
     return l;
 }

@@ -5,13 +5,12 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "provider/restart_events.h"
 
 /* k8s v1.37.2 pkg/kubelet/kubelet_pods.go: a container whose end nobody saw. */
 #define UNKNOWN_EXIT_CODE 137
 #define UNKNOWN_REASON "ContainerStatusUnknown"
-/* ACI: the platform sent SIGTERM, or killed the container. */
-#define PLATFORM_TERMINATED 7147
-#define PLATFORM_KILLED 7148
+#define EXIT_KILLED 137
 #define REASON_MAX 64
 
 /* "CrashLoopBackOff: Back-off restarting failed" -> reason and the rest; text that does not start
@@ -119,6 +118,32 @@ static const char *container_id(const struct container_state_context *context, c
                            (long long)(restarts < 0 ? 0 : restarts));
 }
 
+static void explain_exit_code(struct container_state *ret)
+{
+    static const struct {
+        int64_t exit_code;
+        const char *reason, *message;
+    } known[] = {
+        {EXIT_PLATFORM_TERMINATED, "TerminatedByPlatform",
+         "The Azure platform terminated the container (exit code 7147)"},
+        {EXIT_PLATFORM_KILLED, "KilledByPlatform",
+         "The Azure platform killed the container (exit code 7148)"},
+        {EXIT_KILLED, NULL,
+         "Exit code 137 stands for SIGKILL, mostly sent for using more memory than the limit"},
+    };
+    const bool says_nothing = !ret->reason || vk_streq(ret->reason, "Error");
+    for (size_t i = 0; i < VK_COUNT(known) && says_nothing; i++) {
+        if (ret->exit_code != known[i].exit_code)
+            continue;
+        if (known[i].reason)
+            ret->reason = known[i].reason;
+        if (!ret->message)
+            ret->message = known[i].message;
+    }
+    if (!ret->reason)
+        ret->reason = ret->exit_code == 0 ? "Completed" : "Error";
+}
+
 static void read_terminated(const struct group_container_state *state, const char *id,
                             struct vk_arena *arena, struct container_state *ret)
 {
@@ -137,12 +162,25 @@ static void read_terminated(const struct group_container_state *state, const cha
     ret->exit_code = state->exit_code;
     if (mentions(state->detail_status, "OOM"))
         ret->reason = "OOMKilled";
-    if (!ret->reason)
-        ret->reason = state->exit_code == 0 ? "Completed" : "Error";
-    if (!ret->message && state->exit_code == PLATFORM_TERMINATED)
-        ret->message = "The Azure platform terminated the container (exit code 7147)";
-    if (!ret->message && state->exit_code == PLATFORM_KILLED)
-        ret->message = "The Azure platform killed the container (exit code 7148)";
+    explain_exit_code(ret);
+}
+
+/* False: ACI tells of no other end than the current one. */
+static bool read_first_end(const struct group_container_view *view,
+                           const struct container_state_context *context, const char *name,
+                           struct vk_arena *arena, struct container_status *ret)
+{
+    static const struct group_container_state unseen = {.state = "Terminated"};
+    const struct group_container_state *end = view->previous;
+    if (!end || !vk_strieq(end->state, "Terminated")) {
+        if (view->current && vk_strieq(view->current->state, "Terminated"))
+            return false;
+        end = &unseen;
+    }
+    ret->container_id = container_id(context, name, view->restart_count - 1, arena);
+    read_terminated(end, ret->container_id, arena, &ret->state);
+    ret->ready = context->is_init && end->has_exit_code && end->exit_code == 0;
+    return true;
 }
 
 void container_state_read(const struct group_container *container,
@@ -161,6 +199,9 @@ void container_state_read(const struct group_container *container,
         .restart_count = restarts,
         .has_started = true,
     };
+    if (context->never_restarts && container_was_restarted(view) &&
+        read_first_end(view, context, container->name, arena, ret))
+        return;
     if (current && vk_strieq(current->state, "Running")) {
         ret->state =
             (struct container_state){.kind = CONTAINER_RUNNING, .started_at_ns = current->start_ns};

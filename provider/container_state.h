@@ -11,13 +11,21 @@ struct container_state_context {
     const char *waiting_reason;      /* for containers that ACI says nothing of */
     const struct json_array *events; /* struct group_event of the group: infrastructure troubles */
     bool is_init;
+    bool never_restarts; /* restartPolicy Never */
 };
 /*
  * Reasons: what detailStatus says (CrashLoopBackOff, Completed, Error, OOMKilled ...), else by exit
  * code; ErrImagePull and ImagePullBackOff from the events. A terminated container without an exit
  * code (stopped from outside) is ContainerStatusUnknown, 137, as the kubelet says it. imageID is
  * the digest that the pull events name, empty before the first start. Exit codes 7147 and 7148 are
- * the platform's own.
+ * the platform's own: TerminatedByPlatform and KilledByPlatform.
+ *
+ * OOMKilled is taken from ACI's words alone: they are those of a kubelet ("Error", "Completed",
+ * "CrashLoopBackOff: ..." were recorded), and exit code 137 has other causes too, so that a bare
+ * one stays Error with a message that says what it mostly means.
+ *
+ * never_restarts: where ACI ran the container again all the same, the first end that it still tells
+ * of is the container's state for good, as a Job expects it.
  */
 void container_state_read(const struct group_container *container,
                           const struct container_state_context *context, struct vk_arena *arena,

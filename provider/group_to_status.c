@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/str.h"
 #include "provider/container_state.h"
+#include "provider/restart_events.h"
 
 #define GROUP_HASH_DIGITS 20
 
@@ -179,6 +180,7 @@ void group_to_status(const struct container_group *group, struct vk_arena *arena
         .waiting_reason = group->init_containers.n ? "PodInitializing" : "ContainerCreating",
         .events = &group->events,
         .is_init = true,
+        .never_restarts = group_forbids_restarts(group),
     };
     *ret = (struct pod_status){0};
     ret->init_container_statuses = read_statuses(&group->init_containers, &context, arena);
@@ -194,4 +196,37 @@ void group_to_status(const struct container_group *group, struct vk_arena *arena
         ret->pod_ips.n = 1;
     }
     add_conditions(ret, arena);
+}
+
+static bool any_runs_again(const struct json_array *containers)
+{
+    const struct group_container *c = containers->v;
+    for (size_t i = 0; i < containers->n; i++) {
+        const struct group_container_view *view = c[i].view;
+        const bool ended = view && view->current && vk_strieq(view->current->state, "Terminated");
+        if (!ended && container_was_restarted(view))
+            return true;
+        if (view && view->current && vk_strieq(view->current->state, "Running"))
+            return true;
+    }
+    return false;
+}
+
+bool group_runs_on(const struct container_group *group, const struct pod_status *status)
+{
+    if (!vk_streq(status->phase, "Succeeded") && !vk_streq(status->phase, "Failed"))
+        return false;
+    return any_runs_again(&group->containers) || any_runs_again(&group->init_containers);
+}
+
+bool group_may_run_again(const struct container_group *group, const struct pod_status *status)
+{
+    const struct container_status *c = status->container_statuses.v;
+    if (!group_forbids_restarts(group))
+        return false;
+    for (size_t i = 0; i < status->container_statuses.n; i++) {
+        if (c[i].state.kind == CONTAINER_TERMINATED && c[i].state.exit_code != 0)
+            return true;
+    }
+    return false;
 }

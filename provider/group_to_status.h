@@ -17,3 +17,8 @@
  */
 void group_to_status(const struct container_group *group, struct vk_arena *arena,
                      struct pod_status *ret);
+
+/* The pod has ended by this status, but ACI runs one of its containers, or is about to. */
+bool group_runs_on(const struct container_group *group, const struct pod_status *status);
+/* ACI may restart a container that has ended: restartPolicy Never holds only for exit code 0. */
+bool group_may_run_again(const struct container_group *group, const struct pod_status *status);

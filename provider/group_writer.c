@@ -217,7 +217,8 @@ static void on_put(void *user, const struct container_group *group, const struct
     op->pod->accepted_mono_ms = op->pod->exists_since_mono_ms;
     if (op->ignored && upcalls) {
         const struct pod_identity id = tracked_pod_identity(op->pod);
-        upcalls->event(upcalls->k, &id, "Warning", IGNORED_FIELDS_REASON, op->ignored, 0, 0, 0);
+        upcalls->event(upcalls->k, &id, NULL, "Warning", IGNORED_FIELDS_REASON, op->ignored, 0, 0,
+                       0);
     }
     finish(op, NULL);
 }

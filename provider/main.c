@@ -189,6 +189,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
         .client_ca_file = o->client_ca_file,
         .allowed_clients = o->allowed_clients,
         .user_agent = "aci-kubelet/" VK_VERSION,
+        .finished_group_ttl_ms = o->finished_group_ttl_ms,
         .fatal = on_fatal,
         .user = p,
     };

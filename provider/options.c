@@ -308,6 +308,17 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .arg = "FILE",
      .help = "CA of registries and mirrors where the system does not trust them."},
+    {.name = "finished-group-ttl",
+     .kind = OPTION_DURATION,
+     OPT(finished_group_ttl_ms),
+     .fallback = "10m",
+     .min = 1,
+     .max = 7ll * 24 * 3600 * 1000,
+     .group = GROUPS,
+     .arg = "DURATION",
+     .help =
+         "How long the group of a pod that ended stays. Where a quota is reached, the oldest go "
+         "earlier. The last 64 KiB of each log stay readable while the pod exists."},
 
     {.name = "config",
      .kind = OPTION_STRING,

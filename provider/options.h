@@ -28,6 +28,7 @@ struct aci_kubelet_options {
     const char *cluster_dns, *cluster_domain;
     struct json_strs registry_mirrors;
     const char *registry_ca_file;
+    int64_t finished_group_ttl_ms;
     /* capacity */
     const char *cpu, *memory;
     int64_t pods;

@@ -40,6 +40,8 @@ struct tracked_pod {
     bool suspect;          /* something changed: read soon */
     bool in_transition;    /* not all settled: read often */
     bool finished;         /* all containers ended for good: LIST is enough */
+    bool runs_on;          /* ended by Kubernetes' rules, but ACI runs it again */
+    bool may_run_again;    /* ended, but ACI may run it again */
     int64_t read_due_mono_ms, read_interval_ms, last_read_mono_ms;
     int64_t transition_since_mono_ms;
     struct groups_call *read;
@@ -51,6 +53,9 @@ struct tracked_pod {
     struct pod_status status;
     struct tracked_event *events;
     size_t event_count, event_cap;
+
+    /* Retirement. */
+    unsigned retire_tries; /* how often a log could not be read */
 
     /* Orphan sweep. */
     bool being_checked;

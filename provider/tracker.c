@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "provider/group_to_status.h"
+#include "provider/pod_events.h"
 
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 250
@@ -238,36 +239,9 @@ static void report(struct tracker *t, struct tracked_pod *pod, bool group_exists
         .id = tracked_pod_identity(pod),
         .group_exists = group_exists,
         .status = pod->status,
+        .runs_on = pod->runs_on,
     };
     t->upcalls->status_changed(t->upcalls->k, &status);
-}
-
-static void report_events(struct tracker *t, struct tracked_pod *pod,
-                          const struct json_array *events, const char *where)
-{
-    const struct group_event *e = events->v;
-    for (size_t i = 0; i < events->n && t->upcalls; i++) {
-        if (!e[i].name || !tracked_pod_note_event(pod, &e[i], where))
-            continue;
-        const struct pod_identity id = tracked_pod_identity(pod);
-        t->upcalls->event(t->upcalls->k, &id, vk_streq(e[i].type, "Warning") ? "Warning" : "Normal",
-                          e[i].name, e[i].message ? e[i].message : "", e[i].count, e[i].first_ns,
-                          e[i].last_ns);
-    }
-}
-
-static void report_all_events(struct tracker *t, struct tracked_pod *pod,
-                              const struct container_group *group)
-{
-    report_events(t, pod, &group->events, "");
-    const struct json_array *lists[] = {&group->init_containers, &group->containers};
-    for (size_t l = 0; l < VK_COUNT(lists); l++) {
-        const struct group_container *c = lists[l]->v;
-        for (size_t i = 0; i < lists[l]->n; i++) {
-            if (c[i].view)
-                report_events(t, pod, &c[i].view->events, c[i].name);
-        }
-    }
 }
 
 static bool is_settled(const char *provisioning)
@@ -281,9 +255,10 @@ static void reschedule(struct tracked_pod *pod, bool changed)
 {
     const int64_t now = vk_mono_ms();
     const bool pending = vk_streq(pod->status.phase, "Pending") || !pod->was_reported;
-    pod->finished =
+    const bool ended =
         vk_streq(pod->status.phase, "Succeeded") || vk_streq(pod->status.phase, "Failed");
-    if (!pod->finished && (pending || !is_settled(pod->provisioning))) {
+    pod->finished = ended && !pod->may_run_again;
+    if (!ended && (pending || !is_settled(pod->provisioning))) {
         if (changed || !pod->in_transition) {
             enter_transition(pod);
         } else {
@@ -310,9 +285,13 @@ static void handle_group(struct tracker *t, struct tracked_pod *pod,
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_status status;
     group_to_status(group, arena, &status);
-    const bool changed = tracked_pod_set_status(pod, &status);
+    const bool runs_on = group_runs_on(group, &status);
+    const bool changed = tracked_pod_set_status(pod, &status) || runs_on != pod->runs_on;
+    pod->runs_on = runs_on;
+    pod->may_run_again = group_may_run_again(group, &status);
     reschedule(pod, changed);
-    report_all_events(t, pod, group);
+    if (t->upcalls)
+        pod_events_report(pod, group, t->upcalls, arena);
     if (changed && t->upcalls)
         report(t, pod, true);
     pod->pins--;

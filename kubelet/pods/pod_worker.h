@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Private to pod_workers.c, pod_worker_create.c, pod_worker_fail.c and pod_worker_terminate.c: one
- * worker, and the steps that take it from one state to the next. A step begins at most one thing
- * and returns; whatever ends puts the worker into the queue again.
+ * Private to pod_workers.c and pod_worker_*.c: one worker, and the steps that take it from one
+ * state to the next. A step begins at most one thing and returns; whatever ends puts the worker
+ * into the queue again.
  */
 #pragma once
 
@@ -33,19 +33,20 @@ struct pod_worker {
     bool is_busy;                      /* an operation of the provider is under way */
     struct rest_call *deletion;        /* DELETE of the object is under way */
 
-    bool is_accepted;    /* the first status was set */
-    bool may_exist;      /* a group may exist: look before the first PUT, delete it at the end */
-    bool is_tried;       /* create_pod was called by this process */
-    bool group_seen;     /* the provider reported the group */
-    bool group_gone;     /* and it is gone for sure */
-    bool drop_group;     /* the pod has ended by somebody else's word, its group goes */
-    bool was_initial;    /* it was there when we started */
-    bool shows_error;    /* its status tells of an error */
-    bool is_deleted;     /* deletion was asked for */
-    bool is_removed;     /* the object is gone from the API server */
-    bool is_terminal;    /* the last status was set */
-    int64_t retry_at_ms; /* monotonic; nothing is tried before */
-    int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
+    bool is_accepted;       /* the first status was set */
+    bool may_exist;         /* a group may exist: look before the first PUT, delete it at the end */
+    bool is_tried;          /* create_pod was called by this process */
+    bool group_seen;        /* the provider reported the group */
+    bool group_gone;        /* and it is gone for sure */
+    bool drop_group;        /* the pod has ended and its group must not stay */
+    bool was_initial;       /* it was there when we started */
+    bool shows_error;       /* its status tells of an error */
+    bool is_deleted;        /* deletion was asked for */
+    bool is_removed;        /* the object is gone from the API server */
+    bool is_terminal;       /* the last status was set */
+    int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
+    int64_t retry_at_ms;    /* monotonic; nothing is tried before */
+    int64_t lost_at_ms;     /* monotonic; when its group was last made anew; 0: never */
 
     struct backoff image_backoff;
     bool image_waits, image_backoff_shown;
@@ -81,5 +82,10 @@ void worker_show_image_backoff(struct pod_worker *w);
 
 /* TERMINATING: delete the group, then the object, then forget; frees the worker at the end. */
 void worker_terminate(struct pod_worker *w);
-/* FINISHED: delete the group, keep the object. */
-void worker_drop_group(struct pod_worker *w);
+
+/* FINISHED: the group goes when its time is over, the object stays. */
+void worker_finish(struct pod_worker *w);
+/* Removes the group of a pod that stays; what remains readable of it is the provider's matter. */
+void worker_retire_group(struct pod_worker *w);
+/* A quota is reached: of the finished pods' groups the oldest goes. */
+void pod_workers_make_room(struct pod_workers *all);

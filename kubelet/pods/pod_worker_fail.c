@@ -113,6 +113,8 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
                         .container_reason = is_missing ? "CreateContainerConfigError" : NULL,
                     });
     w->image_waits = false;
+    if (is_platform && vk_streq(err->reason, PROVIDER_REASON_QUOTA))
+        pod_workers_make_room(w->all);
     worker_retry(w, err->retry_after_ms);
 }
 

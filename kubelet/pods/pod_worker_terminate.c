@@ -54,11 +54,17 @@ static void delete_group(struct pod_worker *w)
     p->ops->delete_pod(p->p, &id, on_group_deleted, w);
 }
 
-void worker_drop_group(struct pod_worker *w)
+void worker_retire_group(struct pod_worker *w)
 {
-    if (w->group_gone || worker_must_wait(w))
+    const struct provider *p = w->all->config.provider;
+    struct pod_identity id = identity_of(w);
+
+    if (!p->ops->retire_pod) {
+        delete_group(w);
         return;
-    delete_group(w);
+    }
+    w->is_busy = true;
+    p->ops->retire_pod(p->p, &id, on_group_deleted, w);
 }
 
 static void on_object_deleted(void *user, struct vk_str body, const struct vk_err *err)

@@ -12,6 +12,7 @@
 
 struct early_report {
     struct pod_status status;
+    bool runs_on;
     struct vk_arena *arena;
 };
 
@@ -50,6 +51,8 @@ void worker_set_state(struct pod_worker *w, enum pod_worker_state state)
     w->all->counts[w->state]--;
     w->state = state;
     w->all->counts[w->state]++;
+    if (state == POD_WORKER_FINISHED)
+        w->finished_at_ms = vk_wall_ms();
 }
 
 const struct pod_status *worker_status(const struct pod_worker *w)
@@ -63,12 +66,14 @@ void worker_settle(struct pod_worker *w)
 {
     const struct pod_status *s = worker_status(w);
 
-    if (status_is_terminal(s))
+    if (status_is_terminal(s)) {
         worker_set_state(w, POD_WORKER_FINISHED);
-    else if (status_has_started(s))
+        worker_queue(w);
+    } else if (status_has_started(s)) {
         worker_set_state(w, POD_WORKER_RUNNING);
-    else
+    } else {
         worker_set_state(w, POD_WORKER_STARTING);
+    }
 }
 
 void worker_event(struct pod_worker *w, const char *type, const char *reason, const char *message)
@@ -134,8 +139,8 @@ static void sync_worker(void *user, const char *uid)
     }
     if (w->state == POD_WORKER_PENDING)
         worker_create(w);
-    else if (w->state == POD_WORKER_FINISHED && w->drop_group)
-        worker_drop_group(w);
+    else if (w->state == POD_WORKER_FINISHED)
+        worker_finish(w);
 }
 
 static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *pod, bool initial)
@@ -152,6 +157,7 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
     vk_list_init(&w->resolve_wait);
     w->state = pod_is_finished(pod) ? POD_WORKER_FINISHED : POD_WORKER_PENDING;
+    w->finished_at_ms = vk_wall_ms();
     all->counts[w->state]++;
     vk_map_put(all->by_uid, pod->meta.uid, w);
     return w;
@@ -168,15 +174,16 @@ static void adopt(struct pod_worker *w)
     worker_settle(w);
 }
 
-static void take_status(struct pod_worker *w, const struct pod_status *status)
+static void take_status(struct pod_worker *w, const struct pod_status *status, bool runs_on)
 {
     w->group_seen = true;
     if (w->group_gone || w->state == POD_WORKER_GONE)
         return;
-    if (w->state == POD_WORKER_FINISHED && vk_streq(status->phase, "Running")) {
-        w->drop_group = true;
+    if (w->state == POD_WORKER_FINISHED) {
+        w->drop_group |= vk_streq(status->phase, "Running");
         worker_queue(w);
     }
+    w->drop_group |= runs_on;
     if (w->state == POD_WORKER_FINISHED && !status_is_terminal(status))
         return;
     status_manager_set(w->all->config.status, w->pod, status);
@@ -192,7 +199,7 @@ static void claim_early_report(struct pod_worker *w)
 
     if (!r)
         return;
-    take_status(w, &r->status);
+    take_status(w, &r->status, r->runs_on);
     early_free(r);
 }
 
@@ -282,6 +289,7 @@ static void keep_early_report(struct pod_workers *all, const struct provider_pod
     r = vk_calloc(1, sizeof(*r));
     r->arena = vk_arena_new();
     pod_status_copy(&r->status, &s->status, r->arena);
+    r->runs_on = s->runs_on;
     r = vk_map_put(all->early, s->id.uid, r);
     if (r)
         early_free(r);
@@ -298,7 +306,7 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
         return;
     }
     if (status->group_exists) {
-        take_status(w, &status->status);
+        take_status(w, &status->status, status->runs_on);
         return;
     }
     w->group_seen = false;
@@ -315,7 +323,7 @@ void pod_workers_status_written(struct pod_workers *all, const char *uid)
 {
     struct pod_worker *w = vk_map_get(all->by_uid, uid);
 
-    if (w && w->state == POD_WORKER_TERMINATING)
+    if (w && (w->state == POD_WORKER_TERMINATING || w->state == POD_WORKER_FINISHED))
         worker_queue(w);
 }
 
@@ -330,6 +338,8 @@ struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_worke
         r->image_initial_ms = 10 * 1000;
     if (!r->image_max_ms)
         r->image_max_ms = 300 * 1000;
+    if (!all->config.finished_group_ttl_ms)
+        all->config.finished_group_ttl_ms = 10 * 60 * 1000;
     all->by_uid = vk_map_new();
     all->early = vk_map_new();
     vk_list_init(&all->resolve_wait);

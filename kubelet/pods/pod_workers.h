@@ -21,6 +21,7 @@ struct pod_workers_config {
     struct status_manager *status;
     struct pod_resolver *resolver;
     struct pod_retries retries;
+    int64_t finished_group_ttl_ms; /* 0: 10 min */
 };
 struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_workers_config *config);
 /* Nothing new is begun; completions of the provider that still arrive are ignored. */

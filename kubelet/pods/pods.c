@@ -65,14 +65,34 @@ static void up_synced(void *k)
         pod_workers_provider_synced(p->workers);
 }
 
-static void up_event(void *k, const struct pod_identity *id, const char *type, const char *reason,
-                     const char *message, int64_t count, int64_t first_ns, int64_t last_ns)
+/* "spec.containers{web}", as the kubelet's own Events have it; NULL without a container. */
+static char *field_path(const struct pods *p, const char *uid, const char *container)
+{
+    const struct pod *pod = pod_manager_get(p->manager, uid);
+    const char *list = "containers";
+
+    if (vk_str_empty(container))
+        return NULL;
+    for (size_t i = 0; pod && i < pod->spec.init_containers.n; i++) {
+        const struct container *c = (const struct container *)pod->spec.init_containers.v + i;
+
+        if (vk_streq(c->name, container))
+            list = "initContainers";
+    }
+    return vk_asprintf("spec.%s{%s}", list, container);
+}
+
+static void up_event(void *k, const struct pod_identity *id, const char *container,
+                     const char *type, const char *reason, const char *message, int64_t count,
+                     int64_t first_ns, int64_t last_ns)
 {
     struct pods *p = k;
+    char *path VK_AUTOFREE = field_path(p, id->uid, container);
     const struct object_reference about = {.kind = "Pod",
                                            .namespace_ = id->namespace_,
                                            .name = id->name,
                                            .uid = id->uid,
+                                           .field_path = path,
                                            .api_version = "v1"};
     char *key VK_AUTOFREE = NULL;
 
@@ -82,7 +102,9 @@ static void up_event(void *k, const struct pod_identity *id, const char *type, c
         event_recorder_emit(p->config.events, &about, type, reason, message);
         return;
     }
-    key = vk_asprintf("%s/%s/%s/%" PRId64, id->uid, reason, message, first_ns);
+    /* Nothing of this process is in it: a restart finds the Event that its predecessor made. */
+    key = vk_asprintf("%s/%s/%s/%s/%" PRId64, id->uid, container ? container : "", reason, message,
+                      first_ns);
     event_recorder_emit_counted(p->config.events, &about, type, reason, message, key, count,
                                 first_ns, last_ns);
 }
@@ -140,12 +162,14 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                                              .events = config->events,
                                                              .provider = config->provider,
                                                              .node_ips = p->config.node_ips});
-    p->workers = pod_workers_new(loop, &(struct pod_workers_config){.client = config->client,
-                                                                    .events = config->events,
-                                                                    .provider = config->provider,
-                                                                    .status = p->status,
-                                                                    .resolver = p->resolver,
-                                                                    .retries = config->retries});
+    p->workers = pod_workers_new(
+        loop, &(struct pod_workers_config){.client = config->client,
+                                           .events = config->events,
+                                           .provider = config->provider,
+                                           .status = p->status,
+                                           .resolver = p->resolver,
+                                           .retries = config->retries,
+                                           .finished_group_ttl_ms = config->finished_group_ttl_ms});
     p->manager = pod_manager_new(loop, config->client, config->node_name, &events, p);
     return p;
 }

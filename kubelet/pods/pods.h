@@ -27,6 +27,8 @@ struct pods_config {
     const char *node_name;
     struct json_strs node_ips; /* status.hostIPs; the first one is status.hostIP */
     struct pod_retries retries;
+    /* For how long the group of a pod that ended stays; 0: 10 min. */
+    int64_t finished_group_ttl_ms;
 };
 
 /*

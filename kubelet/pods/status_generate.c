@@ -9,6 +9,7 @@
 
 /* 128 + SIGKILL: what Kubernetes reports for a container whose end nobody saw. */
 #define EXIT_CODE_UNKNOWN 137
+static const char *const unseen_end = "ContainerStatusUnknown";
 
 bool status_is_terminal(const struct pod_status *s)
 {
@@ -19,6 +20,21 @@ bool status_has_started(const struct pod_status *s)
 {
     return container_statuses_started(&s->container_statuses) ||
            container_statuses_started(&s->init_container_statuses);
+}
+
+int64_t status_ended_ns(const struct pod_status *s)
+{
+    const struct json_array *lists[] = {&s->container_statuses, &s->init_container_statuses};
+    int64_t latest = 0;
+
+    for (size_t k = 0; k < 2; k++) {
+        const struct container_status *c = lists[k]->v;
+
+        for (size_t i = 0; i < lists[k]->n; i++)
+            if (c[i].state.kind == CONTAINER_TERMINATED && c[i].state.finished_at_ns > latest)
+                latest = c[i].state.finished_at_ns;
+    }
+    return latest;
 }
 
 static struct container_status waiting_container(const struct pod *pod, const struct container *c)
@@ -84,6 +100,29 @@ static void keep_ended(struct json_array *list, const struct json_array *previou
         if (p && c[i].state.kind != CONTAINER_TERMINATED)
             c[i] = *p;
     }
+}
+
+/*
+ * restartPolicy Never: an end that was told is the end, whatever a platform that restarts a
+ * container all the same tells later. Jobs count by it.
+ */
+static void keep_first_ends(const struct status_inputs *in, struct pod_status *ret)
+{
+    struct container_status *c = ret->container_statuses.v;
+    bool any_failed = false;
+
+    if (!vk_streq(in->pod->spec.restart_policy, "Never"))
+        return;
+    for (size_t i = 0; i < ret->container_statuses.n; i++) {
+        const struct container_status *p =
+            container_statuses_find(&in->previous->container_statuses, c[i].name);
+
+        if (p && p->state.kind == CONTAINER_TERMINATED && !vk_streq(p->state.reason, unseen_end))
+            c[i] = *p;
+        any_failed |= c[i].state.kind == CONTAINER_TERMINATED && c[i].state.exit_code;
+    }
+    if (any_failed && vk_streq(ret->phase, "Succeeded"))
+        ret->phase = "Failed";
 }
 
 static void set_phase(const struct status_inputs *in, struct pod_status *ret)
@@ -175,6 +214,7 @@ void status_generate(const struct status_inputs *in, struct vk_arena *arena, str
     s.container_statuses = fill(pod, &pod->spec.containers, &s.container_statuses, arena);
     s.init_container_statuses =
         fill(pod, &pod->spec.init_containers, &s.init_container_statuses, arena);
+    keep_first_ends(in, &s);
     set_phase(in, &s);
     cut_times(&s.container_statuses);
     cut_times(&s.init_container_statuses);
@@ -264,7 +304,7 @@ static void terminate(struct json_array *list, bool waiting_too, int64_t now_ns,
         if (!ended && (waiting_too || c[i].state.kind == CONTAINER_RUNNING)) {
             c[i].state = (struct container_state){
                 .kind = CONTAINER_TERMINATED,
-                .reason = "ContainerStatusUnknown",
+                .reason = unseen_end,
                 .message = "The container was gone before its end was seen",
                 .exit_code = EXIT_CODE_UNKNOWN,
                 .started_at_ns = c[i].state.started_at_ns,

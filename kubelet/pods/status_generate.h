@@ -54,5 +54,7 @@ void status_of_terminated(const struct pod *pod, const struct pod_status *previo
 
 /* Succeeded or Failed. */
 bool status_is_terminal(const struct pod_status *s);
+/* When its last container ended; 0: none is known to have. */
+int64_t status_ended_ns(const struct pod_status *s);
 /* A container of it runs or ran. */
 bool status_has_started(const struct pod_status *s);

@@ -21,8 +21,11 @@ struct memory_provider {
     bool synced, hold_create, hold_delete, run_at_once;
     size_t fail_creates, fail_deletes;
     struct vk_err error; /* of the failures */
-    size_t creates, deletes, forgets, busy, most_busy, adoptions;
+    size_t creates, deletes, retires, forgets, busy, most_busy, adoptions;
     bool last_may_exist;
+    int64_t ended_at_ns; /* of containers that are reported as ended */
+    bool runs_on;        /* of what is reported */
+    char last_retired[64];
     struct vk_buf last_env; /* "NAME=value " of the first container created last */
     struct memory_call *held;
 };
@@ -57,12 +60,14 @@ static FAKE_UNUSED void memory_report(struct memory_provider *p, const char *nam
         .state = {.kind = kind,
                   .exit_code = exit_code,
                   .reason = kind == CONTAINER_TERMINATED ? "Completed" : NULL,
-                  .started_at_ns = kind == CONTAINER_WAITING ? 0 : 1700000000123456789},
+                  .started_at_ns = kind == CONTAINER_WAITING ? 0 : 1700000000123456789,
+                  .finished_at_ns = kind == CONTAINER_TERMINATED ? p->ended_at_ns : 0},
     };
     const char *ip = "10.244.0.7";
     struct provider_pod_status s = {
         .id = memory_id(name, uid),
         .group_exists = true,
+        .runs_on = p->runs_on,
         .status = {.phase = phase,
                    .pod_ip = ip,
                    .pod_ips = {.v = &ip, .n = 1},
@@ -191,6 +196,16 @@ static inline void memory_delete(void *user, const struct pod_identity *id, prov
     memory_start_call(p, false, id->name, id->uid, done, done_user);
 }
 
+static inline void memory_retire(void *user, const struct pod_identity *id, provider_done_fn done,
+                                 void *done_user)
+{
+    struct memory_provider *p = user;
+
+    p->retires++;
+    vk_strcpy_to(p->last_retired, sizeof(p->last_retired), id->name);
+    memory_start_call(p, false, id->name, id->uid, done, done_user);
+}
+
 static inline void memory_forget(void *user, const struct pod_identity *id)
 {
     struct memory_provider *p = user;
@@ -210,6 +225,7 @@ static const struct provider_ops memory_ops = {
     .name = "memory",
     .create_pod = memory_create,
     .delete_pod = memory_delete,
+    .retire_pod = memory_retire,
     .is_synced = memory_is_synced,
     .forget_pod = memory_forget,
 };
@@ -221,6 +237,7 @@ struct world {
     struct provider provider;
     struct event_recorder *events;
     struct pods *pods;
+    int64_t finished_group_ttl_ms;
 };
 
 static FAKE_UNUSED void world_start_pods(struct world *w)
@@ -237,6 +254,7 @@ static FAKE_UNUSED void world_start_pods(struct world *w)
                                                 .max_ms = 40,
                                                 .image_initial_ms = 200,
                                                 .image_max_ms = 400},
+                                    .finished_group_ttl_ms = w->finished_group_ttl_ms,
                                 });
     w->memory.up = pods_upcalls(w->pods);
 }

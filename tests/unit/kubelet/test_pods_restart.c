@@ -235,9 +235,10 @@ static void platform_events_are_told_on_the_pod(void **state)
     struct pod_identity id = memory_id("web", "uid-1");
 
     pods_start(w->pods);
-    w->memory.up->event(w->memory.up->k, &id, "Normal", "Pulled", "pulled app:1", 1,
+    w->memory.up->event(w->memory.up->k, &id, "app", "Normal", "Pulled", "pulled app:1", 1,
                         1700000000000000000, 1700000000000000000);
-    w->memory.up->event(w->memory.up->k, &id, "Warning", "PodFieldsIgnored", "probes", 0, 0, 0);
+    w->memory.up->event(w->memory.up->k, &id, NULL, "Warning", "PodFieldsIgnored", "probes", 0, 0,
+                        0);
     RUN_UNTIL(w,
               world_told(w, "Pulled: pulled app:1") && world_told(w, "PodFieldsIgnored: probes"));
 }

@@ -271,6 +271,63 @@ static void terminal_phase_and_ended_containers_stay(void **state)
     release(&f);
 }
 
+static void first_end_counts_where_nothing_is_restarted(void **state)
+{
+    static const struct {
+        const char *policy, *first_reason;
+        int64_t first, now, expected;
+        const char *phase;
+    } rows[] = {
+        {"Never", "Error", 3, 0, 3, "Failed"},
+        {"Never", "Completed", 0, 4, 0, "Failed"},
+        /* An end that nobody saw is replaced by the one that the platform tells later. */
+        {"Never", "ContainerStatusUnknown", 137, 0, 0, "Succeeded"},
+        {"OnFailure", "Error", 3, 0, 0, "Succeeded"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct container_status ended = container("c", CONTAINER_TERMINATED),
+                                again = container("c", CONTAINER_TERMINATED);
+        struct pod_status first = {.phase = "Running", .container_statuses = {.v = &ended, .n = 1}};
+        struct pod_status later = {.phase = rows[i].now ? "Failed" : "Succeeded",
+                                   .container_statuses = {.v = &again, .n = 1}};
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        struct fixture f;
+        struct pod_status s;
+
+        ended.state.exit_code = rows[i].first;
+        ended.state.reason = rows[i].first_reason;
+        again.state.exit_code = rows[i].now;
+        again.state.reason = "Other";
+        init(&f, "",
+             vk_arena_printf(arena,
+                             "{\"restartPolicy\":\"%s\",\"containers\":[{\"name\":\"c\","
+                             "\"image\":\"i\"}]}",
+                             rows[i].policy),
+             "{}");
+        f.previous = generate(&f, &first, NOW);
+        s = generate(&f, &later, LATER);
+        assert_int_equal(pod_status_container(&s, "c")->state.exit_code, rows[i].expected);
+        assert_string_equal(s.phase, rows[i].phase);
+        release(&f);
+    }
+}
+
+static void last_end_is_the_latest_of_all_containers(void **state)
+{
+    struct container_status c[] = {container("a", CONTAINER_TERMINATED),
+                                   container("b", CONTAINER_TERMINATED),
+                                   container("c", CONTAINER_RUNNING)};
+    struct pod_status s = {.container_statuses = {.v = c, .n = 3}};
+
+    (void)state;
+    assert_int_equal(status_ended_ns(&(struct pod_status){0}), 0);
+    c[0].state.finished_at_ns = LATER;
+    c[1].state.finished_at_ns = NOW;
+    assert_int_equal(status_ended_ns(&s), LATER);
+}
+
 static void deleted_pod_keeps_its_phase_until_it_is_terminal(void **state)
 {
     static const char *const phases[][2] = {
@@ -408,6 +465,8 @@ int main(void)
         cmocka_unit_test(readiness_gates_hold_ready_back),
         cmocka_unit_test(initialized_follows_init_containers_and_sidecars),
         cmocka_unit_test(terminal_phase_and_ended_containers_stay),
+        cmocka_unit_test(first_end_counts_where_nothing_is_restarted),
+        cmocka_unit_test(last_end_is_the_latest_of_all_containers),
         cmocka_unit_test(deleted_pod_keeps_its_phase_until_it_is_terminal),
         cmocka_unit_test(qos_class_is_computed_where_the_api_server_did_not),
         cmocka_unit_test(waiting_names_the_container_whose_image_is_meant),

@@ -63,6 +63,8 @@ struct fake_arm {
     int held_status;
     const char *log; /* content of every log */
     const char *last_logs_query;
+    int logs_status; /* refuses logs; 0: none */
+    const char *logs_code;
     char *last_put; /* its body */
     unsigned manifests;
     int registry_status; /* of manifests; 0: 200 */
@@ -332,7 +334,9 @@ static inline void arm_handle(void *user, struct http_exchange *x)
         arm->last_logs_query = strstr(head->query, "tail=") ? "tail" : "all";
         const char *body =
             vk_arena_printf(http_exchange_arena(x), "{\"content\":\"%s\"}", arm->log);
-        if (arm->log)
+        if (arm->logs_status)
+            arm_error(x, arm->logs_status, arm->logs_code);
+        else if (arm->log)
             http_exchange_reply(x, 200, "application/json", vk_str_of(body));
         else
             arm_error(x, 404, "ContainerLogNotAvailable");

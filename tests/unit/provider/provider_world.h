@@ -46,12 +46,13 @@ static inline void world_status(void *k, const struct provider_pod_status *statu
                    status->status.phase ? status->status.phase : "");
 }
 
-static inline void world_event(void *k, const struct pod_identity *id, const char *type,
-                               const char *reason, const char *message, int64_t count,
-                               int64_t first_ns, int64_t last_ns)
+static inline void world_event(void *k, const struct pod_identity *id, const char *container,
+                               const char *type, const char *reason, const char *message,
+                               int64_t count, int64_t first_ns, int64_t last_ns)
 {
     struct world *w = k;
-    (void)id, (void)type, (void)message, (void)count, (void)first_ns, (void)last_ns;
+    (void)id, (void)container, (void)type, (void)message, (void)count, (void)first_ns,
+        (void)last_ns;
     w->events++;
     (void)snprintf(w->last_event, sizeof(w->last_event), "%s", reason);
 }
