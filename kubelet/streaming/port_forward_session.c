@@ -153,13 +153,19 @@ static void on_opened(void *user, uint32_t id)
 {
     struct port_forward_session *s = user;
     struct pair *p = find_stream(s, id);
+    void *owner;
 
     if (!p || !p->data_id || !p->error_id)
         return;
     p->is_open = true;
-    p->owner = s->events->open(s->user, p->data_id, p->port);
+    owner = s->events->open(s->user, p->data_id, p->port);
+    /* The owner may have failed it just now. */
+    p = find_stream(s, id);
+    if (!p)
+        return;
+    p->owner = owner;
     if (p->has_client_ended)
-        s->events->eof(s->user, p->owner);
+        s->events->eof(s->user, owner);
 }
 
 static void on_data(void *user, uint32_t id, struct vk_str piece)

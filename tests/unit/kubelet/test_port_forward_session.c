@@ -17,7 +17,7 @@ struct record {
     uint32_t in_data;
     struct opened opened[MAX_OPEN];
     size_t open_count;
-    bool echo, fail_at_once, end_at_eof;
+    bool echo, fail_at_open, fail_at_once, end_at_eof;
 };
 
 static void note(struct record *r, const char *text, uint32_t id)
@@ -34,6 +34,8 @@ static void *on_open(void *user, uint32_t id, uint16_t port)
     *o = (struct opened){r, id};
     note(r, "open", id);
     vk_buf_printf(&r->events, "/%u", port);
+    if (r->fail_at_open)
+        port_forward_fail(r->s, id, "not now");
     return o;
 }
 
@@ -369,6 +371,13 @@ static void failure_is_a_text_on_the_error_stream(void **state)
     peer_data(&p, 7, VK_STR("b"), true);
     talk(&r, &p);
     assert_string_equal(vk_buf_peek(&r.events), " open3/1 open7/1 data7:a");
+
+    r.fail_at_open = true;
+    open_pair(&p, 9, "1", "2");
+    peer_data(&p, 11, VK_STR("a"), true);
+    talk(&r, &p);
+    assert_string_equal(vk_buf_peek(&r.events), " open3/1 open7/1 data7:a open11/1");
+    assert_string_equal(peer_text(&p, 9), "not now");
     record_release(&r);
     spdy_peer_release(&p);
 }
