@@ -65,7 +65,12 @@ static void on_done(void *user, const struct vk_err *err)
         /* The head is out: only a cut connection tells the client that the log is not whole. */
         http_exchange_abort(r->x);
     } else {
-        handler_reply_error(r->x, err, 500);
+        struct vk_err answer = *err;
+
+        /* Of a 400 the API server hands on the text; of a 404 it makes up its own. */
+        if (answer.code == VK_NOT_FOUND)
+            answer.code = VK_INVALID;
+        handler_reply_error(r->x, &answer, err->code == VK_NOT_FOUND ? 400 : 500);
     }
     vk_free(r);
 }
