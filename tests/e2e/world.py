@@ -148,6 +148,11 @@ class World:
             url += "?api-version=2025-09-01"
         return self._json(url, headers={"Authorization": f"Bearer {self._token()}"})
 
+    def arm_post(self, path):
+        """An action on a resource, such as a group's /restart."""
+        return self._json(f"{self.arm}{path}?api-version=2025-09-01", b"",
+                          {"Authorization": f"Bearer {self._token()}"}, "POST")
+
     def groups(self):
         """Every container group that ARM lists, as any owner of the subscription sees them."""
         value = self._values
