@@ -14,7 +14,7 @@
 #define TICK_BUSY_MS 50
 #define TICK_IDLE_MS 250
 /* A change is seen within a second: this pause, the LIST itself, a GET. */
-#define LIST_BUSY_MS 700
+#define LIST_BUSY_MS 500
 #define LIST_IDLE_MS 10000
 #define READ_FIRST_MS 250
 #define READ_TRANSITION_MAX_MS 2000
@@ -536,31 +536,32 @@ static void on_listed(void *user, const struct groups_listing *listing, const st
     wake(t);
 }
 
-static void count_pods(struct tracker *t, bool *has_suspects)
+/* True while something is about to change. Who waits for long, as for an image, is read alone. */
+static bool count_pods(struct tracker *t, int64_t now)
 {
+    bool is_busy = false;
     t->transition_count = 0;
     t->steady_count = 0;
-    *has_suspects = false;
     VK_LIST_FOREACH(it, &t->pods)
     {
         const struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
         if (!pod->exists)
             continue;
-        *has_suspects |= pod->suspect;
+        is_busy |= pod->suspect;
+        is_busy |= pod->in_transition && now - pod->transition_since_mono_ms < LONG_TRANSITION_MS;
         if (pod->in_transition)
             t->transition_count++;
         else if (!pod->finished)
             t->steady_count++;
     }
+    return is_busy;
 }
 
 static void on_tick(void *user)
 {
     struct tracker *t = user;
     const int64_t now = vk_mono_ms();
-    bool has_suspects;
-    count_pods(t, &has_suspects);
-    const bool busy = t->transition_count > 0 || has_suspects;
+    const bool busy = count_pods(t, now);
     /* list_due_mono_ms is the end of the last good LIST, or when a failed one is tried again. */
     const bool failing = t->list_err.code != VK_OK || !t->synced;
     const int64_t left = reads_left(t);
