@@ -17,6 +17,7 @@ import urllib.parse
 
 NAMESPACE = "default"
 CREATORS = 8
+PATIENCE = 240
 
 
 def kubeconfig(path):
@@ -149,9 +150,13 @@ def in_parallel(target, names, work):
         raise errors[0]
 
 
+def growth(before, after):
+    return {k: after[k] - before.get(k, 0) for k in sorted(after) if after[k] != before.get(k, 0)}
+
+
 def burst(args, target, watch, count):
     names = [f"burst-{count}-{i:05d}" for i in range(count)]
-    asked, stats, cpu = {}, control(args.control, "/stats")["operations"], process(args.pid)[2]
+    asked, stats, cpu = {}, control(args.control, "/stats"), process(args.pid)[2]
 
     def create(api, name):
         asked[name] = time.time()
@@ -160,11 +165,11 @@ def burst(args, target, watch, count):
     began = time.time()
     in_parallel(target, names, create)
     created = time.time()
-    watch.wait(watch.running, names, 90)
+    watch.wait(watch.running, names, PATIENCE)
     groups = {g["tags"]["aci-kubelet-pod"]: g for g in control(args.control, "/groups")["groups"]}
     put = {n: groups[n]["createTime"] / 1e9 for n in names}
     started = {n: groups[n]["containers"][0]["startTime"] / 1e9 for n in names}
-    after, (rss, peak, cpu_after) = control(args.control, "/stats")["operations"], process(args.pid)
+    after, (rss, peak, cpu_after) = control(args.control, "/stats"), process(args.pid)
     result = {
         "pods": count,
         "all created by the client after s": round(created - began, 2),
@@ -173,8 +178,8 @@ def burst(args, target, watch, count):
         "create request to PUT, ms": percentiles([put[n] - asked[n] for n in names]),
         "group Running to pod Running, ms": percentiles(
             [watch.running[n] - started[n] for n in names]),
-        "ARM requests": {k: after[k] - stats.get(k, 0) for k in sorted(after)
-                         if after[k] != stats.get(k, 0)},
+        "ARM requests": growth(stats["operations"], after["operations"]),
+        "answered 429": sum(growth(stats["throttled"], after["throttled"]).values()),
         "RSS MB": round(rss, 1), "highest RSS MB": round(peak, 1),
         "CPU s": round(cpu_after - cpu, 2),
     }
@@ -188,7 +193,7 @@ def burst(args, target, watch, count):
     began = time.time()
     in_parallel(target, names,
                 lambda api, n: api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{n}"))
-    watch.wait(watch.deleted, names, 90)
+    watch.wait(watch.deleted, names, PATIENCE)
     result["all deleted after s"] = round(max(watch.deleted[n] for n in names) - began, 2)
     result["groups left"] = control(args.control, "/stats")["groups"]
     return result
