@@ -24,6 +24,7 @@
 #define DEFAULT_CPU_MILLI (10000ll * 1000)
 #define DEFAULT_MEMORY_BYTES (4ll << 40)
 #define DEFAULT_PODS 5000
+#define DEFAULT_ORPHAN_SWEEP_MS 60000
 /* A ping costs a read only when ARM has been silent for this long. */
 #define PING_FRESH_MS 15000
 /* No pod's group: names of groups end in a hash. */
@@ -279,7 +280,7 @@ static void on_listed(void *user)
     orphans_on_listed(p->orphans);
 }
 
-static void build_rooms(struct aci_provider *p)
+static void build_rooms(struct aci_provider *p, const struct aci_provider_config *c)
 {
     const struct tracker_config tracking = {
         .groups = p->groups,
@@ -289,7 +290,8 @@ static void build_rooms(struct aci_provider *p)
     };
     p->tracker = tracker_new(p->loop, &tracking);
     p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, &p->env);
-    p->orphans = orphans_new(p->loop, p->groups, p->tracker);
+    p->orphans = orphans_new(p->loop, p->groups, p->tracker,
+                             c->orphan_sweep_ms > 0 ? c->orphan_sweep_ms : DEFAULT_ORPHAN_SWEEP_MS);
     p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
     p->retirement = retirement_new(p->loop, p->groups, p->tracker, p->writer, p->finished_logs);
     p->logs = container_logs_new(p->loop, p->groups, p->tracker, p->finished_logs);
@@ -343,7 +345,7 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
     };
     p->arm = arm_client_new(loop, http, p->tokens, &arm);
     p->groups = container_groups_new(loop, p->arm, config->subscription, config->resource_group);
-    build_rooms(p);
+    build_rooms(p, config);
     *ret = p;
     return 0;
 }

@@ -319,6 +319,16 @@ static const struct option_def defs[] = {
      .help =
          "How long the group of a pod that ended stays. Where a quota is reached, the oldest go "
          "earlier. The last 64 KiB of each log stay readable while the pod exists."},
+    {.name = "orphan-sweep-interval",
+     .kind = OPTION_DURATION,
+     OPT(orphan_sweep_interval_ms),
+     .fallback = "1m",
+     .min = 1000,
+     .max = 3600000,
+     .group = GROUPS,
+     .arg = "DURATION",
+     .help = "How often container groups of this node without a pod are searched for and removed. "
+             "Leaked groups are billed."},
 
     {.name = "config",
      .kind = OPTION_STRING,

@@ -6,7 +6,6 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 
-#define SWEEP_MS 60000
 #define SOON_MS 5000
 /* A pod that was just bound, or whose group we just deleted, is not suspected yet. */
 #define MIN_AGE_MS 5000
@@ -30,6 +29,7 @@ struct orphans {
     struct vk_loop *loop;
     struct container_groups *groups;
     struct tracker *tracker;
+    int64_t sweep_ms;
     struct vk_list candidates;
     size_t questions, deletions, confirmed;
     uint64_t sweep; /* number of the sweep under way or of the last one */
@@ -177,7 +177,8 @@ static void end_sweep(struct orphans *o)
 {
     o->is_sweeping = false;
     o->previous_sweep = o->sweep;
-    o->due_mono_ms = vk_mono_ms() + SWEEP_MS;
+    o->due_mono_ms = vk_mono_ms() + o->sweep_ms;
+    tracker_list_by(o->tracker, o->due_mono_ms);
 }
 
 static void step(void *user)
@@ -239,8 +240,10 @@ void orphans_on_listed(struct orphans *o)
     if (o->due_mono_ms == 0)
         o->due_mono_ms = vk_mono_ms() + SOON_MS;
     tracker_foreach(o->tracker, note_new, o);
-    if (vk_mono_ms() < o->due_mono_ms)
+    if (vk_mono_ms() < o->due_mono_ms) {
+        tracker_list_by(o->tracker, o->due_mono_ms);
         return;
+    }
     o->sweep++;
     o->confirmed = 0;
     tracker_foreach(o->tracker, add_candidate, o);
@@ -250,12 +253,13 @@ void orphans_on_listed(struct orphans *o)
 }
 
 struct orphans *orphans_new(struct vk_loop *loop, struct container_groups *groups,
-                            struct tracker *tracker)
+                            struct tracker *tracker, int64_t sweep_ms)
 {
     struct orphans *o = vk_calloc(1, sizeof(*o));
     o->loop = loop;
     o->groups = groups;
     o->tracker = tracker;
+    o->sweep_ms = sweep_ms;
     vk_list_init(&o->candidates);
     vk_timer_init(&o->step_timer, loop, "orphans", step, o);
     return o;

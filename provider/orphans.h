@@ -11,17 +11,19 @@
 
 struct orphans;
 
+/* sweep_ms: from the end of one sweep to the next. */
 struct orphans *orphans_new(struct vk_loop *loop, struct container_groups *groups,
-                            struct tracker *tracker);
+                            struct tracker *tracker, int64_t sweep_ms);
 /* Before tracker_free; no answer of the kubelet may come afterwards. NULL is fine. */
 void orphans_free(struct orphans *o);
 /* No question and no deletion afterwards; deletions in flight are cancelled on our side. */
 void orphans_stop(struct orphans *o);
 
 /*
- * A complete LIST was read: starts a sweep when one is due (60 s after the last; 5 s after a LIST
- * that showed an unknown group). A sweep that would remove more than 10 groups and more than a
- * fifth of all removes nothing unless the sweep before confirmed the same groups.
+ * A complete LIST was read: starts a sweep when one is due (sweep_ms after the last; 5 s after
+ * a LIST that showed an unknown group, where that is sooner). A sweep that would remove more than
+ * 10 groups and more than a fifth of all removes nothing unless the sweep before confirmed the same
+ * groups.
  */
 void orphans_on_listed(struct orphans *o);
 /* Groups removed so far. */

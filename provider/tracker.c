@@ -49,6 +49,7 @@ struct tracker {
     struct groups_call *list;
     uint64_t list_number;
     int64_t list_started_mono_ms, list_due_mono_ms;
+    int64_t list_asked_mono_ms; /* somebody waits for a LIST at that time; 0: nobody */
     size_t listing_count, listed_count, list_pages;
     struct backoff list_backoff;
     struct vk_err list_err;
@@ -119,6 +120,12 @@ void tracker_free(struct tracker *t)
 bool tracker_is_synced(const struct tracker *t)
 {
     return t->synced;
+}
+
+void tracker_list_by(struct tracker *t, int64_t mono_ms)
+{
+    if (t->list_asked_mono_ms == 0 || mono_ms < t->list_asked_mono_ms)
+        t->list_asked_mono_ms = mono_ms;
 }
 
 const struct vk_err *tracker_list_error(const struct tracker *t)
@@ -566,7 +573,9 @@ static void on_tick(void *user)
     const bool failing = t->list_err.code != VK_OK || !t->synced;
     const int64_t left = reads_left(t);
     const int64_t pause = failing ? 0 : list_interval(t, busy, left);
-    if (!t->list && now >= t->list_due_mono_ms + pause) {
+    const bool asked = !failing && t->list_asked_mono_ms != 0 && now >= t->list_asked_mono_ms;
+    if (!t->list && (asked || now >= t->list_due_mono_ms + pause)) {
+        t->list_asked_mono_ms = 0;
         t->list_number++;
         t->listing_count = 0;
         t->list_started_mono_ms = now;

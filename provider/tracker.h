@@ -29,6 +29,9 @@ void tracker_free(struct tracker *t);
 
 /* One complete LIST was read. */
 bool tracker_is_synced(const struct tracker *t);
+/* The next LIST begins at that time at the latest, unless lists fail: then it waits for its turn.
+ */
+void tracker_list_by(struct tracker *t, int64_t mono_ms);
 /* Why the last LIST failed, or NULL. */
 const struct vk_err *tracker_list_error(const struct tracker *t);
 /* How many groups of this node the last LIST named. */

@@ -78,12 +78,18 @@ static void only_groups_of_ours_without_a_pod_are_removed(void **state)
     (void)world_leave_group(w, "neighbour", "u4", WORLD_CLUSTER, "another-node");
     (void)arm_add(&w->arm, "nobodys", "{}");
     (void)arm_add(&w->arm, "old", "{\"aci-kubelet-format\":\"0\"}");
+    /* All that a group of ours has, in a format that only a later version understands. */
+    (void)arm_add(&w->arm, "newer",
+                  "{\"aci-kubelet-format\":\"2\",\"aci-kubelet-cluster\":\"" WORLD_CLUSTER
+                  "\",\"aci-kubelet-node\":\"" WORLD_NODE
+                  "\",\"aci-kubelet-namespace\":\"default\",\"aci-kubelet-pod\":\"newer\","
+                  "\"aci-kubelet-uid\":\"u5\"}");
     world_start(w);
     UNTIL(w, is_gone);
     assert_true(vk_mono_ms() - 1000000 < 120000);
     UNTIL(w, was_listed_often);
     assert_int_equal(w->arm.deletes, 1);
-    assert_int_equal(vk_map_len(w->arm.groups), 5);
+    assert_int_equal(vk_map_len(w->arm.groups), 6);
     /* Whose pod exists is not asked about again. */
     assert_int_equal(w->questions, 2);
 }
@@ -110,6 +116,33 @@ static void without_an_answer_nothing_is_removed(void **state)
     assert_int_equal(w->arm.deletes, 0);
     w->question_err = (struct vk_err){0};
     UNTIL(w, is_gone);
+}
+
+static bool is_idle(struct world *w)
+{
+    return or_time_passes(w->synced && w->arm.lists >= 3);
+}
+
+static bool was_read(struct world *w)
+{
+    return or_time_passes(w->reports >= 1);
+}
+
+static bool is_gone_without_delay(struct world *w)
+{
+    return !world_group(w, "orphan", "u1");
+}
+
+static void a_sweep_that_is_due_does_not_wait_for_the_next_list(void **state)
+{
+    struct world *w = *state;
+    world_start(w);
+    UNTIL(w, is_idle);
+    (void)world_leave_group(w, "orphan", "u1", WORLD_CLUSTER, WORLD_NODE);
+    /* From here on nothing is in transition: the tracker has no hurry of its own. */
+    UNTIL(w, was_read);
+    vk_clock_advance(5000);
+    UNTIL(w, is_gone_without_delay);
 }
 
 static void many_at_once_wait_for_a_second_sweep(void **state)
@@ -167,6 +200,7 @@ int main(void)
         IN_WORLD(only_groups_of_ours_without_a_pod_are_removed),
         IN_WORLD(a_wanted_pod_is_not_asked_about),
         IN_WORLD(without_an_answer_nothing_is_removed),
+        IN_WORLD(a_sweep_that_is_due_does_not_wait_for_the_next_list),
         IN_WORLD(many_at_once_wait_for_a_second_sweep),
         IN_WORLD(few_among_many_are_removed_at_once),
         IN_WORLD(a_failed_removal_is_tried_again),
