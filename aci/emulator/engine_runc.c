@@ -106,6 +106,23 @@ static void clean(const struct runc_engine *e)
         vk_free(paths[i]);
 }
 
+/*
+ * The first process of a container ends after all others of its PID namespace were reaped, those of
+ * an exec by us: later than its control group was empty.
+ */
+static void reap(const struct engine_sandbox *s)
+{
+    const struct timespec step = {.tv_nsec = CLEAN_STEP_MS * 1000000L};
+    int64_t end = vk_mono_ms() + CLEAN_DEADLINE_MS;
+    VK_LIST_FOREACH(it, &s->instances)
+    {
+        const struct runc_instance *i = VK_LIST_ENTRY(it, struct runc_instance, node);
+        while (i->state == RUNC_INSTANCE_RUNNING && waitpid(i->pid, NULL, WNOHANG) == 0 &&
+               vk_mono_ms() < end)
+            (void)nanosleep(&step, NULL);
+    }
+}
+
 static void engine_free(struct engine *engine)
 {
     struct runc_engine *e = runc_engine_of(engine);
@@ -113,11 +130,15 @@ static void engine_free(struct engine *engine)
         return;
     runc_processes_free(e->processes);
     runc_exec_free_all(e);
-    VK_LIST_FOREACH(it, &e->sandboxes)
-    runc_sandbox_free(VK_LIST_ENTRY(it, struct engine_sandbox, node));
-    image_store_free(e->images);
     if (e->lock_fd >= 0 && e->cgroups.root)
         clean(e);
+    VK_LIST_FOREACH(it, &e->sandboxes)
+    {
+        struct engine_sandbox *s = VK_LIST_ENTRY(it, struct engine_sandbox, node);
+        reap(s);
+        runc_sandbox_free(s);
+    }
+    image_store_free(e->images);
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     sandbox_net_release(&e->net);
