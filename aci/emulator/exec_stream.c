@@ -10,6 +10,8 @@
 
 #define PASSWORD_MAX 1024
 #define PASSWORD_DEADLINE_MS 30000
+/* From our close frame to the peer's: it may have much to read before. */
+#define CLOSE_DEADLINE_MS 60000
 /* Finds out that a peer is gone that we only send nothing to. */
 #define PING_MS 30000
 /* A follower that falls this far behind is cut off: the container never waits for it. */
@@ -23,12 +25,17 @@ struct exec_stream {
     struct stream_session *session; /* owned */
     struct tls_conn *conn;
     struct websocket ws;
-    enum { STREAM_LOCKED, STREAM_OPEN, STREAM_CLOSING } state;
+    enum {
+        STREAM_LOCKED,
+        STREAM_OPEN,
+        STREAM_CLOSING, /* our close frame is sent, the peer's awaited */
+        STREAM_CLOSED,
+    } state;
     struct vk_buf password;
     size_t message_bytes; /* of the message being read, up to the input limit */
     struct engine_exec *exec;
     struct engine_log_follow *follow;
-    struct vk_timer timer; /* deadline of the password, then pings */
+    struct vk_timer timer; /* deadline of the password, pings, deadline of the peer's close */
 };
 
 static void detach(struct exec_stream *s)
@@ -42,15 +49,27 @@ static void detach(struct exec_stream *s)
     vk_timer_disarm(&s->timer);
 }
 
+static void hang_up(struct exec_stream *s)
+{
+    s->state = STREAM_CLOSED;
+    detach(s);
+    tls_conn_close(s->conn);
+}
+
+/*
+ * The connection stays until the peer has read up to the close frame and answered it (RFC 6455
+ * 7.1.1): ending it at once could cost a slow reader the last output.
+ */
 static void finish(struct exec_stream *s, unsigned code, const char *reason)
 {
-    if (s->state == STREAM_CLOSING)
+    if (s->state >= STREAM_CLOSING)
         return;
     log_v(2, "Stream ends", LS("session", s->session->id), LI("code", code), LS("reason", reason));
     s->state = STREAM_CLOSING;
     detach(s);
     websocket_close(&s->ws, code, reason);
-    tls_conn_close(s->conn);
+    tls_conn_pause(s->conn, false);
+    vk_timer_arm(&s->timer, CLOSE_DEADLINE_MS);
 }
 
 static void send_output(struct exec_stream *s, struct vk_str bytes)
@@ -188,10 +207,12 @@ static void on_timer(void *user)
 
     if (s->state == STREAM_LOCKED) {
         finish(s, WEBSOCKET_CLOSE_POLICY, "no password came");
-        return;
+    } else if (s->state == STREAM_OPEN) {
+        websocket_ping(&s->ws);
+        vk_timer_arm(&s->timer, PING_MS);
+    } else {
+        hang_up(s);
     }
-    websocket_ping(&s->ws);
-    vk_timer_arm(&s->timer, PING_MS);
 }
 
 static void open_stream(struct exec_stream *s)
@@ -233,9 +254,7 @@ static void on_peer_close(void *user, unsigned code)
     struct exec_stream *s = user;
 
     log_v(2, "Stream closed by its client", LS("session", s->session->id), LI("code", code));
-    s->state = STREAM_CLOSING;
-    detach(s);
-    tls_conn_close(s->conn);
+    hang_up(s);
 }
 
 static void on_send(void *user, struct vk_str bytes)
@@ -251,14 +270,16 @@ static void on_data(void *conn_user, struct vk_str bytes)
     char piece[PIECE_MAX];
     struct vk_err err;
 
-    while (bytes.n && s->state != STREAM_CLOSING) {
+    while (bytes.n && s->state != STREAM_CLOSED) {
         size_t n = bytes.n < sizeof(piece) ? bytes.n : sizeof(piece);
 
         memcpy(piece, bytes.p, n);
         bytes.p += n;
         bytes.n -= n;
-        if (websocket_feed(&s->ws, piece, n, &err) < 0)
-            finish(s, WEBSOCKET_CLOSE_PROTOCOL, err.msg);
+        if (websocket_feed(&s->ws, piece, n, &err) < 0) {
+            log_v(2, "Stream broken by its client", LS("session", s->session->id), LERR(&err));
+            hang_up(s);
+        }
     }
     vk_wipe(piece, sizeof(piece));
 }
@@ -273,11 +294,7 @@ static void on_output_drained(void *conn_user)
 
 static void on_eof(void *conn_user)
 {
-    struct exec_stream *s = conn_user;
-
-    s->state = STREAM_CLOSING;
-    detach(s);
-    tls_conn_close(s->conn);
+    hang_up(conn_user);
 }
 
 static void on_closed(void *conn_user)

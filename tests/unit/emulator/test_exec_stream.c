@@ -469,6 +469,23 @@ static void attach_replays_where_so_set_and_reads_nothing(void **state)
     }
 }
 
+static void connection_waits_for_the_answer_to_the_close_frame_until_a_deadline(void **state)
+{
+    struct websocket_client c;
+
+    (void)state;
+    begin_shell(&c);
+    c.keeps_silent = true;
+    socket_send(&c, BINARY, "\x04");
+    socket_await(&c, c.close_code);
+    socket_turn(w.loop, 200);
+    (void)socket_read(&c);
+    assert_false(c.ended);
+    assert_int_equal(exec_stream_count(w.emulator), 1);
+    on_timer(VK_LIST_ENTRY(w.emulator->streams.next, struct exec_stream, link));
+    await_end(&c, 1000);
+}
+
 static void silent_socket_is_pinged(void **state)
 {
     struct websocket_client c;
@@ -501,6 +518,7 @@ int main(void)
                                         set_up_limited, tear_down),
         TEST(slow_reader_stops_the_input_and_loses_nothing),
         TEST(attach_replays_where_so_set_and_reads_nothing),
+        TEST(connection_waits_for_the_answer_to_the_close_frame_until_a_deadline),
         TEST(silent_socket_is_pinged),
     };
 

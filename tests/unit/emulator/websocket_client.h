@@ -37,6 +37,8 @@ struct websocket_client {
     unsigned close_code; /* 0: no close frame yet */
     bool ended;          /* the server closed the connection */
     size_t pings;
+    bool keeps_silent; /* does not answer a close frame */
+    bool close_answered;
 };
 
 /* One turn of the loop, at most ms. */
@@ -136,6 +138,14 @@ static inline bool socket_take_head(struct websocket_client *c)
     return c->status == 101;
 }
 
+/* Once; an unmasked answer would be a protocol error. */
+static inline void socket_answer_close(struct websocket_client *c)
+{
+    if (!c->keeps_silent && !c->close_answered)
+        (void)send(c->fd, "\x88\x80mask", 6, MSG_NOSIGNAL);
+    c->close_answered = true;
+}
+
 static inline bool socket_take_frame(struct websocket_client *c)
 {
     const unsigned char *p = (const unsigned char *)vk_buf_peek(&c->raw);
@@ -156,6 +166,7 @@ static inline bool socket_take_frame(struct websocket_client *c)
         vk_buf_add(&c->shown, p + head, n);
     } else if ((p[0] & 15) == 8) {
         c->close_code = n < 2 ? 1005U : (unsigned)p[head] << 8 | p[head + 1];
+        socket_answer_close(c);
     } else {
         assert_int_equal(p[0] & 15, 9);
         c->pings++;
