@@ -6,7 +6,7 @@
 #include "aci/emulator/exec_stream.h"
 #include "base/json_writer.h"
 
-#define MAX_BODY (64 * 1024)
+#define MAX_BODY ((size_t)64 * 1024)
 #define MAX_ANSWER (16 * 1024)
 #define TERMINAL_MAX 65535
 /* Where the body names no terminalSize. */

@@ -469,6 +469,33 @@ static void attach_replays_where_so_set_and_reads_nothing(void **state)
     }
 }
 
+static void follower_that_does_not_read_is_cut_off(void **state)
+{
+    static char block[64 << 10];
+    struct exec_stream *s;
+    struct websocket_client c;
+    size_t given = 0;
+
+    (void)state;
+    open_session(ATTACH, NULL);
+    connect_session(&c, "");
+    socket_send(&c, TEXT, password);
+    socket_await(&c, c.status);
+    s = VK_LIST_ENTRY(w.emulator->streams.next, struct exec_stream, link);
+    while (s->state != STREAM_OPEN)
+        socket_turn(w.loop, 1);
+    /* All in one turn of the loop: nothing leaves the queue meanwhile. */
+    while (s->state == STREAM_OPEN) {
+        on_log(s, (struct vk_str){.p = block, .n = sizeof(block)});
+        given += sizeof(block);
+        assert_true(given <= (7 << 20));
+    }
+    assert_true(given > (5 << 20));
+    socket_await(&c, c.close_code);
+    assert_int_equal(vk_buf_len(&c.shown), given);
+    await_end(&c, 1011);
+}
+
 static void connection_waits_for_the_answer_to_the_close_frame_until_a_deadline(void **state)
 {
     struct websocket_client c;
@@ -518,6 +545,7 @@ int main(void)
                                         set_up_limited, tear_down),
         TEST(slow_reader_stops_the_input_and_loses_nothing),
         TEST(attach_replays_where_so_set_and_reads_nothing),
+        TEST(follower_that_does_not_read_is_cut_off),
         TEST(connection_waits_for_the_answer_to_the_close_frame_until_a_deadline),
         TEST(silent_socket_is_pinged),
     };
