@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""kubectl port-forward: from the client through the API server and the kubelet port to the pod."""
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+import manifests
+from polling import eventually
+
+# kubectl speaks websocket to the API server, and SPDY where it is told so.
+PROTOCOLS = {"websocket": {}, "spdy": {"KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}}
+
+
+class Forward:
+    """A kubectl that forwards; `ports` are the local ones, in the order of the arguments."""
+
+    def __init__(self, world, namespace, target, *ports, env=None):
+        self.process = subprocess.Popen(
+            [str(world.bin / "kubectl"), "--kubeconfig", str(world.kubeconfig), "port-forward",
+             "-n", namespace, "--address", "127.0.0.1", target, *(f":{port}" for port in ports)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=dict(os.environ, **(env or {})))
+        self.ports = []
+        for _ in ports:
+            line = self.process.stdout.readline()
+            match = re.match(r"Forwarding from 127\.0\.0\.1:(\d+) -> ", line)
+            if not match:
+                self.process.kill()
+                raise AssertionError(f"kubectl said {line!r}: {self.process.communicate()[1]}")
+            self.ports.append(int(match[1]))
+
+    def connect(self, index=0):
+        return socket.create_connection(("127.0.0.1", self.ports[index]), timeout=20)
+
+    def get(self, index=0):
+        """The body that the pod's HTTP server answers with."""
+        with self.connect(index) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\nHost: pod\r\n\r\n")
+            return read_all(connection).partition(b"\r\n\r\n")[2]
+
+    def close(self):
+        """What kubectl said of errors."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.communicate(timeout=20)[1]
+
+
+def read_all(connection):
+    data = b""
+    while piece := connection.recv(1 << 16):
+        data += piece
+    return data
+
+
+@contextlib.contextmanager
+def forwarding(*arguments, **options):
+    forward = Forward(*arguments, **options)
+    try:
+        yield forward
+    finally:
+        forward.close()
+
+
+@pytest.fixture(name="web")
+def _web(world, namespace):
+    world.apply(namespace, manifests.deployment("web", 1, manifests.web()), {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 8000, "targetPort": 80}]}})
+
+    def ready():
+        pods = [pod for pod in world.pods(namespace, "app=web") if pod.status.phase == "Running"]
+        return pods and world.fetch(pods[0].status.pod_ip) and pods[0].metadata.name
+    return eventually(ready, 60, "the web server answers")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_fifty_connections_at_once(world, namespace, web, protocol):
+    with forwarding(world, namespace, f"pod/{web}", 80, env=PROTOCOLS[protocol]) as forward:
+        expected = forward.get()
+        assert b"burst" in expected or b"hello" in expected
+        connections = [forward.connect() for _ in range(50)]
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.0\r\nHost: pod\r\n\r\n")
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            answers = list(pool.map(read_all, connections))
+        assert [a.partition(b"\r\n\r\n")[2] for a in answers] == [expected] * 50
+
+
+@pytest.mark.parametrize("target,port", [("deployment/web", 80), ("service/front", 8000)])
+def test_deployments_and_services_are_forwarded(world, namespace, web, target, port):
+    assert web
+    with forwarding(world, namespace, target, port) as forward:
+        assert forward.get()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_bytes_are_kept_and_half_close_passes_through(world, namespace, protocol):
+    """`cat` on the socket answers with all it got, and ends only because it saw the end."""
+    world.apply(namespace, manifests.pod("echo", manifests.shell(
+        "echo up; while :; do nc -l -p 7000 -e cat; done"), restartPolicy="Never"))
+    eventually(lambda: "up" in world.kubectl("logs", "-n", namespace, "echo", check=False).stdout,
+               60, "the pod runs")
+    data = os.urandom(3_000_000)
+    with forwarding(world, namespace, "pod/echo", 7000, env=PROTOCOLS[protocol]) as forward:
+        with forward.connect() as connection, \
+                concurrent.futures.ThreadPoolExecutor(1) as pool:
+            reader = pool.submit(read_all, connection)
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            assert reader.result(timeout=60) == data
+
+
+def test_several_ports_and_one_that_nobody_listens_on(world, namespace, web):
+    forward = Forward(world, namespace, f"pod/{web}", 80, 81)
+    try:
+        assert forward.get(0)
+        with forward.connect(1) as connection:
+            connection.sendall(b"x")
+            with contextlib.suppress(ConnectionError):
+                assert read_all(connection) == b""
+    finally:
+        said = forward.close()
+    assert re.search(r"error forwarding port 81 to pod .*: connect to [\d.]+ port 81: "
+                     r"Connection refused", said), said
