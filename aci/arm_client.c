@@ -60,7 +60,7 @@ struct arm_call {
 
 static void arm_call_free(struct arm_call *call)
 {
-    throttle_leave(call->client->throttle, &call->ticket);
+    throttle_leave(call->client->throttle, &call->ticket, vk_mono_ms());
     token_waiter_cancel(call->waiter);
     http_call_cancel(call->http);
     vk_timer_disarm(&call->refuse);

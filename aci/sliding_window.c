@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aci/sliding_window.h"
 
-#include <stdbool.h>
-
 #include "base/alloc.h"
 
 #define MIN_PAUSE_MS 1000
 #define MAX_PAUSE_MS (60ll * 60 * 1000)
 /* What is remembered at least, so that a quota above the setting can be learnt. */
 #define MIN_CAPACITY 1024
-/* The way there takes a while that varies: one that follows too closely would be refused. */
-#define MAX_MARGIN_MS 1000
+/* What went this long ago, in percent of the period, may not be counted any more at ACI: our own
+ * times are those of the ends, which come later. */
+#define SURE_PERCENT 95
 /* An empty window of which we have no history is tried this many times in its period. */
 #define TRIES_PER_PERIOD 10
 
@@ -42,25 +41,21 @@ static int64_t nth_last(const struct sliding_window *w, size_t n)
     return w->times_[(w->next_ + w->capacity_ - n) % w->capacity_];
 }
 
-static int64_t period_of(const struct sliding_limit *limit)
-{
-    const int64_t margin = limit->period_ms / 100;
-    return limit->period_ms + (margin < MAX_MARGIN_MS ? margin : MAX_MARGIN_MS);
-}
-
 static int64_t wait_of_limit(const struct sliding_window *w, size_t i, int64_t now_ms)
 {
-    const int64_t period = period_of(&w->limits[i]);
+    const int64_t period = w->limits[i].period_ms;
     const int64_t heard_ago = now_ms - w->state_[i].heard_ms;
     const bool is_told = w->state_[i].heard_ms != 0 && heard_ago < period;
     if (is_told && w->state_[i].remaining > 0)
         return 0;
+    const int64_t allowed = w->state_[i].allowed - w->under_way_;
+    if (allowed <= 0)
+        return -1;
     int64_t wait = 0;
     if (is_told && period / TRIES_PER_PERIOD > heard_ago)
         wait = period / TRIES_PER_PERIOD - heard_ago;
-    const size_t allowed = (size_t)w->state_[i].allowed;
-    if (w->used_ >= allowed) {
-        const int64_t own = nth_last(w, allowed) + period - now_ms;
+    if (w->used_ >= (size_t)allowed) {
+        const int64_t own = nth_last(w, (size_t)allowed) + period - now_ms;
         wait = own > wait ? own : wait;
     }
     return wait;
@@ -71,24 +66,33 @@ int64_t sliding_window_wait_ms(const struct sliding_window *w, int64_t now_ms)
     int64_t wait = w->paused_until_ms_ > now_ms ? w->paused_until_ms_ - now_ms : 0;
     for (size_t i = 0; i < w->limit_count; i++) {
         const int64_t one = wait_of_limit(w, i, now_ms);
+        if (one < 0)
+            return -1;
         wait = one > wait ? one : wait;
     }
     return wait;
 }
 
-void sliding_window_take(struct sliding_window *w, int64_t now_ms)
+void sliding_window_take(struct sliding_window *w)
 {
-    if (w->limit_count == 0)
-        return;
-    w->times_[w->next_] = now_ms;
-    w->next_ = (w->next_ + 1) % w->capacity_;
-    if (w->used_ < w->capacity_)
-        w->used_++;
+    w->under_way_++;
     for (size_t i = 0; i < w->limit_count; i++)
         w->state_[i].remaining--;
 }
 
-/* How many of ours went within the period; they are in order of time. */
+void sliding_window_end(struct sliding_window *w, int64_t now_ms, bool is_counted)
+{
+    w->under_way_--;
+    if (w->limit_count == 0 || !is_counted)
+        return;
+    /* ACI counted it when it came, at the latest now: what follows a period later is safe. */
+    w->times_[w->next_] = now_ms;
+    w->next_ = (w->next_ + 1) % w->capacity_;
+    if (w->used_ < w->capacity_)
+        w->used_++;
+}
+
+/* How many of ours ended within the period; they are in order of time. */
 static int64_t count_within(const struct sliding_window *w, int64_t period_ms, int64_t now_ms)
 {
     size_t low = 0, high = w->used_;
@@ -102,15 +106,14 @@ static int64_t count_within(const struct sliding_window *w, int64_t period_ms, i
     return (int64_t)low;
 }
 
-void sliding_window_learn(struct sliding_window *w, size_t i, int64_t now_ms, int64_t remaining,
-                          int64_t in_flight)
+void sliding_window_learn(struct sliding_window *w, size_t i, int64_t now_ms, int64_t remaining)
 {
     if (i >= w->limit_count)
         return;
-    w->state_[i].remaining = remaining - in_flight;
+    w->state_[i].remaining = remaining - w->under_way_;
     w->state_[i].heard_ms = now_ms;
-    int64_t quota = count_within(w, w->limits[i].period_ms, now_ms) - in_flight +
-                    (remaining > 0 ? remaining : 0);
+    const int64_t sure = w->limits[i].period_ms * SURE_PERCENT / 100;
+    int64_t quota = count_within(w, sure, now_ms) + (remaining > 0 ? remaining : 0);
     if (quota > (int64_t)w->capacity_)
         quota = (int64_t)w->capacity_;
     if (quota > w->state_[i].allowed)

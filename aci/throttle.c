@@ -25,7 +25,7 @@ struct throttle {
     struct token_bucket buckets[THROTTLE_KINDS];
     struct sliding_window creates, deletes;
     size_t max_in_flight, waiting;
-    size_t in_flight[THROTTLE_KINDS], groups_in_flight[THROTTLE_KINDS];
+    size_t in_flight[THROTTLE_KINDS];
     uint64_t sent[THROTTLE_KINDS], throttled[THROTTLE_KINDS];
 };
 
@@ -151,6 +151,8 @@ static int64_t wait_of(struct throttle *t, const struct throttle_ticket *ticket,
 {
     const struct sliding_window *window = window_of(t, ticket);
     const int64_t own = window ? sliding_window_wait_ms(window, now_ms) : 0;
+    if (own < 0)
+        return -1;
     const int64_t bucket =
         token_bucket_wait_ms(&t->buckets[ticket->kind], now_ms, reserve_of(t, ticket));
     return own > bucket ? own : bucket;
@@ -171,8 +173,7 @@ static void go(struct throttle *t, struct throttle_ticket *ticket, int64_t now_m
     token_bucket_take(&t->buckets[ticket->kind], now_ms);
     struct sliding_window *window = window_of(t, ticket);
     if (window) {
-        sliding_window_take(window, now_ms);
-        t->groups_in_flight[ticket->kind]++;
+        sliding_window_take(window);
     }
     t->in_flight[ticket->kind]++;
     t->sent[ticket->kind]++;
@@ -196,7 +197,7 @@ struct throttle_ticket *throttle_next(struct throttle *t, int64_t now_ms, bool r
                 go(t, ticket, now_ms);
                 return ticket;
             }
-            if (soonest < 0 || wait < soonest)
+            if (wait > 0 && (soonest < 0 || wait < soonest))
                 soonest = wait;
         }
     }
@@ -204,19 +205,22 @@ struct throttle_ticket *throttle_next(struct throttle *t, int64_t now_ms, bool r
     return NULL;
 }
 
-static void land(struct throttle *t, struct throttle_ticket *ticket)
+/* is_counted: it may have reached ACI's own limits. */
+static void land(struct throttle *t, struct throttle_ticket *ticket, int64_t now_ms,
+                 bool is_counted)
 {
     assert(ticket->state_ == TICKET_GONE);
     ticket->state_ = TICKET_IDLE;
     t->in_flight[ticket->kind]--;
-    if (window_of(t, ticket))
-        t->groups_in_flight[ticket->kind]--;
+    struct sliding_window *window = window_of(t, ticket);
+    if (window)
+        sliding_window_end(window, now_ms, is_counted);
 }
 
 void throttle_done(struct throttle *t, struct throttle_ticket *ticket, int64_t now_ms,
                    const struct throttle_answer *answer)
 {
-    land(t, ticket);
+    land(t, ticket, now_ms, !answer || !answer->is_throttled);
     if (!answer)
         return;
     struct token_bucket *bucket = &t->buckets[ticket->kind];
@@ -226,8 +230,7 @@ void throttle_done(struct throttle *t, struct throttle_ticket *ticket, int64_t n
     const int64_t own[] = {answer->remaining_5m, answer->remaining_1h};
     for (size_t i = 0; window && i < VK_COUNT(own); i++) {
         if (own[i] >= 0)
-            sliding_window_learn(window, i, now_ms, own[i],
-                                 (int64_t)t->groups_in_flight[ticket->kind]);
+            sliding_window_learn(window, i, now_ms, own[i]);
     }
     if (!answer->is_throttled)
         return;
@@ -244,12 +247,12 @@ void throttle_again(struct throttle *t, struct throttle_ticket *ticket, const ch
     enter(t, ticket, owner, true);
 }
 
-void throttle_leave(struct throttle *t, struct throttle_ticket *ticket)
+void throttle_leave(struct throttle *t, struct throttle_ticket *ticket, int64_t now_ms)
 {
     if (ticket->state_ == TICKET_WAITING)
         take_out(t, ticket);
     else if (ticket->state_ == TICKET_GONE)
-        land(t, ticket);
+        land(t, ticket, now_ms, true);
     ticket->state_ = TICKET_IDLE;
 }
 

@@ -71,7 +71,7 @@ void throttle_done(struct throttle *t, struct throttle_ticket *ticket, int64_t n
  * others. */
 void throttle_again(struct throttle *t, struct throttle_ticket *ticket, const char *owner);
 /* Leaves, waiting or under way. Idle is fine. */
-void throttle_leave(struct throttle *t, struct throttle_ticket *ticket);
+void throttle_leave(struct throttle *t, struct throttle_ticket *ticket, int64_t now_ms);
 bool throttle_is_waiting(const struct throttle_ticket *ticket);
 
 /* For metrics. */

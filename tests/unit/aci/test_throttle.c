@@ -102,7 +102,7 @@ static void creates_are_fair_between_namespaces_and_in_order_inside(void **state
     ASSERT_GO(t, 1000, "a1 b1 c1");
     ASSERT_GO(t, 1999, "");
     ASSERT_GO(t, 2000, "a2");
-    throttle_leave(t, &all[5].ticket);
+    throttle_leave(t, &all[5].ticket, 9000);
     ASSERT_GO(t, 4000, "a3 a4");
     throttle_free(t);
 }
@@ -122,7 +122,7 @@ static void a_flood_of_one_namespace_costs_another_one_turn(void **state)
     ASSERT_GO(t, 1100, "f");
     ASSERT_GO(t, 1200, "late");
     for (size_t i = 0; i < VK_COUNT(flood); i++)
-        throttle_leave(t, &flood[i].ticket);
+        throttle_leave(t, &flood[i].ticket, 9000);
     throttle_free(t);
 }
 
@@ -149,7 +149,7 @@ static void tells_when_to_ask_again(void **state)
     assert_null(throttle_next(t, 1020, false, &wait));
     assert_int_equal(wait, 80);
     assert_ptr_equal(throttle_next(t, 1100, false, &wait), &b.ticket);
-    throttle_leave(t, &b.ticket);
+    throttle_leave(t, &b.ticket, 9000);
     throttle_free(t);
 }
 
@@ -165,8 +165,8 @@ static void only_reads_go_while_the_peer_is_probed(void **state)
     assert_int_equal(wait, -1);
     enter(t, &list, 1000);
     assert_ptr_equal(throttle_next(t, 1000, true, &wait), &list.ticket);
-    throttle_leave(t, &list.ticket);
-    throttle_leave(t, &create.ticket);
+    throttle_leave(t, &list.ticket, 9000);
+    throttle_leave(t, &create.ticket, 9000);
     throttle_free(t);
 }
 
@@ -217,7 +217,7 @@ static void acis_own_limit_stops_creates_but_not_exec(void **state)
         went++;
     }
     assert_int_equal(went, 100);
-    assert_int_equal(wait, 301000);
+    assert_int_equal(wait, 300000);
     struct request exec = request(THROTTLE_WRITES, THROTTLE_USER, NULL, "exec");
     enter(t, &exec, 1000);
     ASSERT_GO(t, 1000, "exec");
@@ -225,7 +225,7 @@ static void acis_own_limit_stops_creates_but_not_exec(void **state)
     struct request del = request(THROTTLE_DELETES, THROTTLE_DELETE, NULL, "delete");
     enter(t, &del, 1000);
     ASSERT_GO(t, 1000, "delete");
-    throttle_leave(t, &creates[100].ticket);
+    throttle_leave(t, &creates[100].ticket, 9000);
     throttle_free(t);
 }
 
@@ -331,10 +331,10 @@ static void a_full_queue_refuses(void **state)
     }
     all[THROTTLE_MAX_WAITING] = request(THROTTLE_READS, THROTTLE_TRACK, NULL, "one too many");
     assert_false(throttle_enter(t, &all[THROTTLE_MAX_WAITING].ticket, NULL, 1000));
-    throttle_leave(t, &all[7].ticket);
+    throttle_leave(t, &all[7].ticket, 9000);
     enter(t, &all[THROTTLE_MAX_WAITING], 1000);
     for (size_t i = 0; i <= THROTTLE_MAX_WAITING; i++)
-        throttle_leave(t, &all[i].ticket);
+        throttle_leave(t, &all[i].ticket, 9000);
     vk_free(all);
     throttle_free(t);
 }
