@@ -5,7 +5,7 @@
 
 #define TICK_MS 2000
 #define HEARTBEAT_MS 5000
-#define IDLE_MS (4 * 3600 * 1000LL)
+#define IDLE_MS (INT64_C(4) * 3600 * 1000)
 /* How often the rest of a session is looked at: at once, then less and less often. */
 #define END_FIRST_MS 10
 #define END_MAX_MS 1000

@@ -10,8 +10,8 @@
 #define STREAMS_MS 30000
 /* Input kept for a process that takes none. The client is read on until so much is held, since its
  * pings must be answered and its leaving be seen. */
-#define HELD_PAUSE (256 * 1024)
-#define HELD_MAX (1024 * 1024)
+#define HELD_PAUSE (256ul * 1024)
+#define HELD_MAX (1024ul * 1024)
 
 static const struct upgrade_protocol protocols[] = {
     {"v4.channel.k8s.io", false, REMOTE_COMMAND_SPDY_V4},

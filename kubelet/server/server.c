@@ -70,18 +70,18 @@ enum route {
 };
 static const struct {
     const char *name;
+    size_t params; /* path segments behind the name */
     enum route route;
-    size_t params;  /* path segments behind the name */
     bool takes_uid; /* also with the pod's UID among them */
 } routes[] = {
-    {"healthz", ROUTE_HEALTHZ, 0, false},
-    {"pods", ROUTE_PODS, 0, false},
-    {"runningpods", ROUTE_RUNNING_PODS, 0, false},
-    {"containerLogs", ROUTE_LOGS, 3, false},
-    {"exec", ROUTE_EXEC, 3, true},
-    {"attach", ROUTE_ATTACH, 3, true},
-    {"portForward", ROUTE_PORT_FORWARD, 2, true},
-    {"checkpoint", ROUTE_UNSUPPORTED, 3, false},
+    {"healthz", 0, ROUTE_HEALTHZ, false},
+    {"pods", 0, ROUTE_PODS, false},
+    {"runningpods", 0, ROUTE_RUNNING_PODS, false},
+    {"containerLogs", 3, ROUTE_LOGS, false},
+    {"exec", 3, ROUTE_EXEC, true},
+    {"attach", 3, ROUTE_ATTACH, true},
+    {"portForward", 2, ROUTE_PORT_FORWARD, true},
+    {"checkpoint", 3, ROUTE_UNSUPPORTED, false},
 };
 
 /* Splits the path into decoded segments. False: a bad escape or more segments than any route has.

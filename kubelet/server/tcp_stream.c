@@ -14,9 +14,9 @@
 #include "base/tcp.h"
 
 #define CONNECT_MS 10000
-#define HIGH_WATER (256 * 1024)
-#define LOW_WATER (64 * 1024)
-#define MAX_QUEUED (8 * 1024 * 1024)
+#define HIGH_WATER (256ul * 1024)
+#define LOW_WATER (64ul * 1024)
+#define MAX_QUEUED (8ul * 1024 * 1024)
 #define PIECE (16 * 1024)
 /* Fairness: at most this many reads of one stream per event. */
 #define READS_PER_EVENT 8

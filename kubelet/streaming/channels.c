@@ -8,8 +8,8 @@
 
 /* Of version 5: a message of two bytes, this one and the number of a channel that ends. */
 #define CHANNEL_END 255u
-#define MAX_PIECE (32 * 1024)
-#define FEED_PIECE (16 * 1024)
+#define MAX_PIECE (32ul * 1024)
+#define FEED_PIECE (16ul * 1024)
 
 static void deliver(struct channels *c, struct vk_str bytes)
 {

@@ -9,7 +9,7 @@
 #include "base/websocket.h"
 #include "kubelet/streaming/spdy.h"
 
-#define FEED_PIECE (16 * 1024)
+#define FEED_PIECE (16ul * 1024)
 #define MAX_REQUEST_ID 32
 
 struct pair {

@@ -8,8 +8,8 @@
 #include "kubelet/streaming/spdy.h"
 #include "kubelet/streaming/terminal_size.h"
 
-#define MAX_EARLY_INPUT (64 * 1024)
-#define MAX_STATUS (8 * 1024)
+#define MAX_EARLY_INPUT (64ul * 1024)
+#define MAX_STATUS (8ul * 1024)
 
 /* Over websocket the value is the number of the channel. */
 enum role { ROLE_INPUT, ROLE_OUTPUT, ROLE_ERROR_OUTPUT, ROLE_STATUS, ROLE_RESIZE, ROLES };
