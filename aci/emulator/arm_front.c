@@ -164,8 +164,8 @@ static void on_delay_over(void *user)
 {
     struct arm_request *r = user;
 
-    /* Its client gave up before anything was read. */
-    if (!r->x)
+    /* Nobody is left to read for; what was to be written is written all the same. */
+    if (!r->x && vk_streq(r->method, "GET"))
         arm_request_free(r);
     else
         carry_out(r);
@@ -196,8 +196,10 @@ void arm_front_handle(void *user, struct http_exchange *x)
         return;
     }
     r->fault = faults_take(e->faults, r->route->operation, r->group, r->arena);
-    if (r->fault && r->fault->delay_ms > 0)
+    if (r->fault && r->fault->delay_ms > 0) {
+        arm_request_keep_body(r);
         vk_timer_arm(&r->delay, r->fault->delay_ms);
-    else
+    } else {
         carry_out(r);
+    }
 }

@@ -76,8 +76,17 @@ const char *arm_request_header(const struct arm_request *r, const char *name)
     return r->x ? http1_header(http_exchange_head(r->x), name) : NULL;
 }
 
+void arm_request_keep_body(struct arm_request *r)
+{
+    const struct vk_str body = arm_request_body(r);
+
+    r->body = (struct vk_str){.p = vk_arena_str(r->arena, body), .n = body.n};
+}
+
 struct vk_str arm_request_body(const struct arm_request *r)
 {
+    if (r->body.p)
+        return r->body;
     return r->x ? http_exchange_body(r->x) : (struct vk_str){.p = "", .n = 0};
 }
 

@@ -16,6 +16,7 @@ struct arm_request {
     struct emulator *emulator;
     struct http_exchange *x; /* NULL once the client went away */
     struct vk_arena *arena;  /* owned */
+    struct vk_str body;      /* once it is kept: in the arena */
     const struct route *route;
     const char *method, *path, *query, *host; /* in the arena */
     /* What the path names; NULL where it does not. */
@@ -37,6 +38,8 @@ void arm_request_free(struct arm_request *r);
 const char *arm_request_query(struct arm_request *r, const char *name);
 const char *arm_request_header(const struct arm_request *r, const char *name);
 struct vk_str arm_request_body(const struct arm_request *r);
+/* The body is good from now on also after the client went away. */
+void arm_request_keep_body(struct arm_request *r);
 /* "https://HOST" as the client addressed it. */
 const char *arm_request_origin(struct arm_request *r);
 

@@ -127,6 +127,33 @@ static void a_delayed_request_is_carried_out_later(void **state)
     world_end(&w);
 }
 
+static void a_delayed_write_is_carried_out_without_its_client(void **state)
+{
+    char *body VK_AUTOFREE = group_body(PLAIN);
+    static const bool never;
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    assert_int_equal(control(&w, "POST", "/faults", "{'action':{'delayMs':300}}"), 200);
+    vk_arena_free(w.answer.arena);
+    w.answer = (struct answer){.arena = vk_arena_new()};
+    http_call_start(w.arm, &(struct http_request){.method = "PUT",
+                                                  .path = WEB,
+                                                  .body = vk_str_of(body),
+                                                  .bearer = w.token,
+                                                  .deadline_ms = 100,
+                                                  .on_done = world_answered,
+                                                  .user = &w.answer});
+    assert_true(vk_loop_run_until(w.loop, &w.answer.done, WORLD_PATIENCE_MS));
+    assert_true(w.answer.failed);
+    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
+    for (int i = 0; i < 500 && world_arm(&w, "GET", WEB, NULL) == 404; i++)
+        vk_loop_run_until(w.loop, &never, 10);
+    world_await(&w, WEB, "Running");
+    world_end(&w);
+}
+
 static void a_fault_without_end_lasts_until_it_is_removed(void **state)
 {
     struct world w;
@@ -166,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_fault_strikes_as_often_as_ordered_and_where),
         cmocka_unit_test(a_lost_answer_was_carried_out),
         cmocka_unit_test(a_delayed_request_is_carried_out_later),
+        cmocka_unit_test(a_delayed_write_is_carried_out_without_its_client),
         cmocka_unit_test(a_fault_without_end_lasts_until_it_is_removed),
         cmocka_unit_test(a_fault_with_a_typing_error_is_refused),
     };
