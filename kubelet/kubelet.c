@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/client/rest.h"
@@ -12,6 +13,7 @@
 #include "kubelet/server/server.h"
 
 #define NAMESPACE_LIMIT (1 << 20)
+#define FORBIDDEN_PATIENCE_MS 30000
 
 struct kubelet {
     struct vk_loop *loop;
@@ -27,6 +29,7 @@ struct kubelet {
     struct vk_timer identity_timer;
     struct rest_call *identity_call;
     struct backoff identity_backoff;
+    int64_t forbidden_mono_ms; /* when it was first forbidden in a row; 0: it was not */
     bool started;
 };
 
@@ -52,6 +55,18 @@ static void start(struct kubelet *k, const char *cluster_id)
     pods_start(k->pods);
 }
 
+/* An API server that has just come up forbids what it has not yet read that it should allow. */
+static bool is_forbidden_for_good(struct kubelet *k, const struct vk_err *err)
+{
+    if (err->code != VK_FORBIDDEN) {
+        k->forbidden_mono_ms = 0;
+        return false;
+    }
+    if (k->forbidden_mono_ms == 0)
+        k->forbidden_mono_ms = vk_mono_ms();
+    return vk_mono_ms() - k->forbidden_mono_ms >= FORBIDDEN_PATIENCE_MS;
+}
+
 static void identity_failed(struct kubelet *k, const struct vk_err *err)
 {
     struct vk_err fatal = *err;
@@ -62,15 +77,20 @@ static void identity_failed(struct kubelet *k, const struct vk_err *err)
         k->config.fatal(k->config.user, &fatal);
         return;
     }
-    if (err->code == VK_FORBIDDEN) {
+    if (is_forbidden_for_good(k, err)) {
         vk_err_wrap(&fatal, "the cluster's identity is the UID of namespace kube-system, which "
                             "this identity may not read; grant it or set --cluster-id");
         k->config.fatal(k->config.user, &fatal);
         return;
     }
-    log_error("The API server does not answer, retrying; check the address in the kubeconfig and "
-              "that it is reachable from here",
-              LS("server", rest_client_server(k->client)), LERR(err));
+    if (err->code == VK_FORBIDDEN)
+        log_warning("Not allowed to read the UID of namespace kube-system, retrying; grant it or "
+                    "set --cluster-id",
+                    LERR(err));
+    else
+        log_error("The API server does not answer, retrying; check the address in the kubeconfig "
+                  "and that it is reachable from here",
+                  LS("server", rest_client_server(k->client)), LERR(err));
     vk_timer_arm(&k->identity_timer, err->retry_after_ms > 0
                                          ? err->retry_after_ms
                                          : backoff_next_ms(&k->identity_backoff));
@@ -167,7 +187,7 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
     k->loop = loop;
     k->config = *config;
     k->provider = provider;
-    k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 30000};
+    k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 10000};
     vk_timer_init(&k->identity_timer, loop, "cluster identity", ask_identity, k);
     if (rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
         vk_free(k);
