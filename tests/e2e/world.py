@@ -53,13 +53,18 @@ class World:
 
     # --- life ---------------------------------------------------------------------------------
 
-    def script(self, name, *arguments, check=True):
-        env = dict(os.environ, PROGRAMS=str(self.programs))
+    def script(self, name, *arguments, check=True, **variables):
+        """A script of tests/world; variables are added to its environment."""
+        env = dict(os.environ, PROGRAMS=str(self.programs), **variables)
         return subprocess.run([str(TESTS / "world" / name), *map(str, arguments)], env=env,
                               check=check, timeout=900)
 
     def up(self):
         self.script("up", self.folder)
+        self.enter()
+
+    def enter(self):
+        """From here on this process is in the world's network and knows its control plane."""
         self._outside = os.open("/proc/self/ns/net", os.O_RDONLY)
         name = (self.folder / "netns").read_text().strip()
         _enter_network(f"/run/netns/{name}")
@@ -85,7 +90,7 @@ class World:
         """kill -9, as the kernel or a node that dies would do it."""
         pid = self.kubelet_pid()
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not _runs(pid), 10, f"aci-kubelet {pid} is gone")
+        eventually(lambda: not is_running(pid), 10, f"aci-kubelet {pid} is gone")
 
     def start_kubelet(self, *flags):
         self.script("kubelet", "up", self.folder, *flags)
@@ -181,7 +186,7 @@ class World:
         return self.control_get("/stats")["groupPuts"]
 
 
-def _runs(pid):
+def is_running(pid):
     """True while pid is a process; a zombie is none."""
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
