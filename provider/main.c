@@ -9,13 +9,16 @@
 #include "kubelet/kubelet.h"
 #include "provider/aci_provider.h"
 #include "provider/options.h"
+#include "provider/subcommand.h"
 
 /* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
  * semantic version. */
 #define KUBERNETES_VERSION "v1.37.2"
 
-/* Exit codes: 0 asked to end, 1 could not run, 2 wrong options. */
-enum { EXIT_OK, EXIT_CANNOT_RUN, EXIT_USAGE };
+/* In the order of --help; ends with NULL. */
+static const struct subcommand *const subcommands[] = {
+    NULL,
+};
 
 struct program {
     struct vk_arena *arena;
@@ -76,6 +79,26 @@ static int read_crash_point(int argc, char **argv)
 }
 #endif
 
+static void print_help(void)
+{
+    options_help(&aci_kubelet_option_set, stdout);
+    if (subcommands[0])
+        printf("\nCommands, each with its own --help:\n");
+    for (const struct subcommand *const *c = subcommands; *c; c++)
+        printf("  %-12s%s\n", (*c)->name, (*c)->summary);
+}
+
+/* As read_options. A command comes first, before any option. */
+static int run_subcommand(int argc, char **argv)
+{
+    if (argc < 2 || argv[1][0] == '-')
+        return -1;
+    for (const struct subcommand *const *c = subcommands; *c; c++)
+        if (vk_streq(argv[1], (*c)->name))
+            return (*c)->run(argc - 1, argv + 1);
+    return -1;
+}
+
 /* Returns an exit code, or -1 to go on. */
 static int read_options(struct program *p, int argc, char **argv)
 {
@@ -90,7 +113,7 @@ static int read_options(struct program *p, int argc, char **argv)
     if (options_parse(&aci_kubelet_option_set, argc, argv, environment, "config", &p->options,
                       p->arena, &rest, &rest_count, &err) < 0) {
         if (vk_streq(err.reason, "Help")) {
-            options_help(&aci_kubelet_option_set, stdout);
+            print_help();
             return EXIT_OK;
         }
         if (vk_streq(err.reason, "Version")) {
@@ -233,6 +256,8 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     exit_code = read_crash_point(argc, argv);
+    if (exit_code < 0)
+        exit_code = run_subcommand(argc, argv);
     if (exit_code < 0)
         exit_code = read_options(&p, argc, argv);
     if (exit_code < 0) {

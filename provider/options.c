@@ -361,6 +361,7 @@ const struct option_set aci_kubelet_option_set = {
     .program = "aci-kubelet",
     .env_prefix = "ACI_KUBELET",
     .synopsis = "Usage: aci-kubelet [OPTION]...\n"
+                "       aci-kubelet COMMAND [OPTION]...\n"
                 "\n"
                 "Registers a virtual node and runs each pod bound to it as one Azure Container\n"
                 "Instances container group.",
