@@ -27,6 +27,9 @@ struct pod_identity {
 /* Values of vk_err.reason that the kubelet acts on; those of ACI. */
 #define PROVIDER_REASON_IMAGE "InaccessibleImage"
 #define PROVIDER_REASON_QUOTA "ContainerGroupQuotaReached"
+/* The provider has concluded by itself that the platform is away: one such answer to a ping says
+ * what else three failed ones do. */
+#define PROVIDER_REASON_AWAY "ARMUnavailable"
 
 /* err NULL: success. */
 typedef void (*provider_done_fn)(void *user, const struct vk_err *err);
@@ -144,7 +147,7 @@ struct provider_ops {
      * workers create nothing before.
      */
     bool (*is_synced)(void *p);
-    /* A reachable platform completes with NULL: the node's Ready condition. */
+    /* A reachable platform completes with NULL: the node's condition ProviderUnreachable. */
     void (*ping)(void *p, provider_done_fn done, void *user);
     /* Forgets the pod: it is gone from the API server and its group is gone. */
     void (*forget_pod)(void *p, const struct pod_identity *id);

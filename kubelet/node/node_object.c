@@ -3,6 +3,9 @@
 
 #include <assert.h>
 
+const struct node_taint node_taint_unreachable = {.key = "virtual-kubelet.io/provider-unreachable",
+                                                  .effect = "NoSchedule"};
+
 static const struct {
     const char *type, *reason, *message;
     bool healthy;
@@ -197,13 +200,21 @@ void node_status_patch_write(struct vk_buf *out, const struct node_identity *id,
     json_end_object(&w);
 }
 
+static bool is_taint(const struct json *t, const struct node_taint *taint)
+{
+    return vk_streq(json_string_or(t, "key", ""), taint->key) &&
+           vk_streq(json_string_or(t, "effect", ""), taint->effect);
+}
+
+static const struct json *taints_of(const struct json *node)
+{
+    return json_get(json_get(node, "spec"), "taints");
+}
+
 static bool has_taint(const struct json *node, const struct node_taint *taint)
 {
-    const struct json *taints = json_get(json_get(node, "spec"), "taints");
-
-    for (const struct json *t = json_first(taints); t; t = json_next(t))
-        if (vk_streq(json_string_or(t, "key", ""), taint->key) &&
-            vk_streq(json_string_or(t, "effect", ""), taint->effect))
+    for (const struct json *t = json_first(taints_of(node)); t; t = json_next(t))
+        if (is_taint(t, taint))
             return true;
     return false;
 }
@@ -233,11 +244,9 @@ bool node_adopt_patch_write(struct vk_buf *out, const struct node_identity *id,
     json_end_object(&w);
     if (add_taint) {
         /* A merge patch replaces the list, so the taints of others are written again. */
-        const struct json *taints = json_get(json_get(node, "spec"), "taints");
-
         json_begin_object(&w, "spec");
         json_begin_array(&w, "taints");
-        for (const struct json *t = json_first(taints); t; t = json_next(t))
+        for (const struct json *t = json_first(taints_of(node)); t; t = json_next(t))
             json_put_value(&w, NULL, t);
         write_taint(&w, id->taint);
         json_end_array(&w);
@@ -247,4 +256,30 @@ bool node_adopt_patch_write(struct vk_buf *out, const struct node_identity *id,
     if (!changed)
         vk_buf_clear(out);
     return changed;
+}
+
+bool node_taint_patch_write(struct vk_buf *out, const struct node_taint *taint, bool wanted,
+                            const struct json *node)
+{
+    struct json_writer w;
+
+    if (has_taint(node, taint) == wanted)
+        return false;
+    json_writer_init(&w, out);
+    json_begin_object(&w, NULL);
+    json_begin_object(&w, "metadata");
+    json_put_string_if(&w, "resourceVersion",
+                       json_string(json_get(json_get(node, "metadata"), "resourceVersion")));
+    json_end_object(&w);
+    json_begin_object(&w, "spec");
+    json_begin_array(&w, "taints");
+    for (const struct json *t = json_first(taints_of(node)); t; t = json_next(t))
+        if (!is_taint(t, taint))
+            json_put_value(&w, NULL, t);
+    if (wanted)
+        write_taint(&w, taint);
+    json_end_array(&w);
+    json_end_object(&w);
+    json_end_object(&w);
+    return true;
 }

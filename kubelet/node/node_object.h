@@ -13,6 +13,9 @@ struct node_taint {
     const char *key, *value, *effect;
 };
 
+/* On the node while the provider is unreachable: running pods stay, no new ones come. */
+extern const struct node_taint node_taint_unreachable;
+
 /* What does not change while the process runs. Borrowed strings. */
 struct node_identity {
     const char *name;
@@ -61,3 +64,10 @@ void node_status_patch_write(struct vk_buf *out, const struct node_identity *id,
 bool node_adopt_patch_write(struct vk_buf *out, const struct node_identity *id,
                             const struct node_capacity *capacity, const struct json *node,
                             bool with_role);
+/*
+ * Merge patch after which the node has the taint, or has it no more; those of others are kept, and
+ * the patch carries the version of `node`, so that it fails (409) where they have changed since.
+ * False: nothing to change, nothing written.
+ */
+bool node_taint_patch_write(struct vk_buf *out, const struct node_taint *taint, bool wanted,
+                            const struct json *node);

@@ -13,7 +13,9 @@
 /* One slow answer is no outage: the condition turns after this many pings in a row failed. */
 #define PINGS_UNTIL_UNREACHABLE 3
 
-enum step { STEP_GET, STEP_CREATE, STEP_ADOPT, STEP_STATUS };
+enum step { STEP_GET, STEP_CREATE, STEP_ADOPT, STEP_TAINT, STEP_STATUS };
+/* Whether the provider is reachable is not known before the first answer. */
+enum taint_wish { TAINT_AS_IT_IS, TAINT_ON, TAINT_OFF };
 
 struct node_status {
     struct rest_client *client;
@@ -25,7 +27,12 @@ struct node_status {
     struct backoff backoff;
     enum step step;
     bool role_refused; /* NodeRestriction: leave kubernetes.io/role out */
-    bool dirty;        /* something changed while a call was under way */
+    bool adoption_refused;
+    bool failing; /* the timer holds a pause that news must not cut short */
+    bool dirty;   /* something changed while a call was under way */
+    enum taint_wish taint;
+    bool taint_due;     /* the object may differ from the wish */
+    bool taint_refused; /* NodeRestriction: the condition alone has to do */
     bool ping_under_way, stopped;
     unsigned failed_pings;
     char uid[64];
@@ -86,9 +93,12 @@ static void send_status(struct node_status *n)
 
 static void proceed(struct node_status *n)
 {
+    if (n->step == STEP_STATUS && n->taint_due)
+        n->step = STEP_GET;
     switch (n->step) {
     case STEP_GET:
     case STEP_ADOPT:
+    case STEP_TAINT:
         n->step = STEP_GET;
         send(n, "GET", n->path, "get", VK_STR(""), REST_NO_PATCH);
         break;
@@ -99,6 +109,23 @@ static void proceed(struct node_status *n)
         send_status(n);
         break;
     }
+}
+
+/* True when the taint of an unreachable provider is being put on the node or taken off it. */
+static bool send_taint(struct node_status *n, const struct json *node)
+{
+    struct vk_buf body VK_BUF_AUTO;
+
+    n->taint_due = false;
+    if (n->taint == TAINT_AS_IT_IS || n->taint_refused)
+        return false;
+    vk_buf_init(&body, NODE_LIMIT);
+    if (!node_taint_patch_write(&body, &node_taint_unreachable, n->taint == TAINT_ON, node))
+        return false;
+    n->step = STEP_TAINT;
+    send(n, "PATCH", n->path, n->taint == TAINT_ON ? "taint" : "untaint", vk_buf_str(&body),
+         REST_MERGE_PATCH);
+    return true;
 }
 
 /* The object exists: takes it over, or goes on to its status when nothing has to change. */
@@ -114,14 +141,35 @@ static void adopt(struct node_status *n, const struct json *node)
     }
     vk_buf_init(&body, NODE_LIMIT);
     n->config.provider->ops->get_capacity(n->config.provider->p, &capacity);
-    if (node_adopt_patch_write(&body, &n->config.identity, &capacity, node, !n->role_refused)) {
+    if (!n->adoption_refused &&
+        node_adopt_patch_write(&body, &n->config.identity, &capacity, node, !n->role_refused)) {
         n->step = STEP_ADOPT;
         vk_crash_point("before-node-adopt");
         send(n, "PATCH", n->path, "adopt", vk_buf_str(&body), REST_MERGE_PATCH);
         return;
     }
+    if (send_taint(n, node))
+        return;
     n->step = STEP_STATUS;
     send_status(n);
+}
+
+/* True when the step was the taint's, which the node can do without. */
+static bool fail_taint(struct node_status *n, const struct vk_err *err)
+{
+    if (n->step != STEP_TAINT)
+        return false;
+    if (err->code == VK_FORBIDDEN || err->code == VK_INVALID) {
+        log_info("The API server does not let this identity taint its node while the provider is "
+                 "unreachable; the condition ProviderUnreachable alone says so",
+                 LS("node", node_name(n)), LERR(err));
+        n->taint_refused = true;
+        n->step = STEP_STATUS;
+        vk_timer_arm(&n->timer, 0);
+        return true;
+    }
+    n->taint_due = true;
+    return false;
 }
 
 static void fail(struct node_status *n, const struct vk_err *err)
@@ -134,6 +182,8 @@ static void fail(struct node_status *n, const struct vk_err *err)
         vk_timer_arm(&n->timer, 0);
         return;
     }
+    if (fail_taint(n, err))
+        return;
     if (err->code == VK_ALREADY_EXISTS || (err->code == VK_CONFLICT && n->step == STEP_CREATE)) {
         n->step = STEP_GET;
         vk_timer_arm(&n->timer, 0);
@@ -150,10 +200,12 @@ static void fail(struct node_status *n, const struct vk_err *err)
     if (err->code == VK_FORBIDDEN && n->step == STEP_ADOPT) {
         log_error("May not complete labels and taint of the node object; add them by kubectl",
                   LS("node", node_name(n)), LERR(err));
-        n->step = STEP_STATUS;
+        n->adoption_refused = true;
+        n->step = STEP_GET;
         vk_timer_arm(&n->timer, 0);
         return;
     }
+    n->failing = true;
     log_error("Failed to update the node object, retrying", LS("node", node_name(n)), LERR(err));
     vk_timer_arm(&n->timer,
                  err->retry_after_ms > 0 ? err->retry_after_ms : backoff_next_ms(&n->backoff));
@@ -175,11 +227,14 @@ static void on_answer(void *user, struct vk_str body, const struct vk_err *err)
     case STEP_ADOPT:
         vk_crash_point("after-node-adopt");
         break;
+    case STEP_TAINT:
+        break;
     case STEP_STATUS:
         vk_crash_point("after-node-status");
         break;
     }
     n->call = NULL;
+    n->failing = false;
     if (err) {
         fail(n, err);
         return;
@@ -209,8 +264,18 @@ static void on_timer(void *user)
 static void report_soon(struct node_status *n)
 {
     n->dirty = true;
-    if (!n->call && n->step == STEP_STATUS)
+    if (!n->call && !n->failing && n->step == STEP_STATUS)
         vk_timer_arm(&n->timer, 0);
+}
+
+static void wish_taint(struct node_status *n, enum taint_wish wish)
+{
+    if (n->taint == wish)
+        return;
+    n->taint = wish;
+    n->taint_due = !n->taint_refused;
+    if (n->taint_due)
+        report_soon(n);
 }
 
 static void on_pinged(void *user, const struct vk_err *err)
@@ -225,6 +290,8 @@ static void on_pinged(void *user, const struct vk_err *err)
         return;
     }
     n->failed_pings = err ? n->failed_pings + 1 : 0;
+    if (err && vk_streq(err->reason, PROVIDER_REASON_AWAY))
+        n->failed_pings = PINGS_UNTIL_UNREACHABLE;
     unreachable = n->failed_pings >= PINGS_UNTIL_UNREACHABLE;
     if (err && !unreachable)
         log_warning("The provider does not answer", LS("node", node_name(n)), LERR(err));
@@ -233,6 +300,8 @@ static void on_pinged(void *user, const struct vk_err *err)
     changed = node_conditions_set(&n->conditions, "ProviderUnreachable", unreachable,
                                   unreachable ? "PingFailed" : "ProviderReachable",
                                   unreachable ? err->msg : "the provider answers", vk_wall_ns());
+    if (!err || unreachable)
+        wish_taint(n, unreachable ? TAINT_ON : TAINT_OFF);
     if (changed)
         report_soon(n);
     vk_timer_arm(&n->ping_timer, PING_EVERY_MS);

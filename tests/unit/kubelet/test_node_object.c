@@ -145,6 +145,37 @@ static void adoption_changes_only_what_is_missing(void **state)
     }
 }
 
+static void the_taint_of_an_outage_leaves_those_of_others_alone(void **state)
+{
+#define OTHER "{\"key\":\"a\",\"effect\":\"NoExecute\"}"
+#define OURS "{\"key\":\"virtual-kubelet.io/provider-unreachable\",\"effect\":\"NoSchedule\"}"
+#define OBJECT(taints)                                                                             \
+    "{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{\"taints\":[" taints "]}}"
+    static const struct {
+        const char *node;
+        bool wanted;
+        const char *patch;
+    } table[] = {
+        {"{\"metadata\":{},\"spec\":{}}", false, NULL},
+        {OBJECT(OTHER "," OURS), true, NULL},
+        {OBJECT(OTHER), true, OBJECT(OTHER "," OURS)},
+        {OBJECT(OURS "," OTHER), false, OBJECT(OTHER)},
+        {OBJECT(OURS), false, OBJECT("")},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        struct vk_buf out VK_BUF_AUTO;
+
+        vk_buf_init(&out, LIMIT);
+        assert_int_equal(node_taint_patch_write(&out, &node_taint_unreachable, table[i].wanted,
+                                                parse(arena, table[i].node)),
+                         table[i].patch != NULL);
+        assert_string_equal(vk_buf_peek(&out), table[i].patch ? table[i].patch : "");
+    }
+}
+
 static void adoption_of_our_own_object_changes_nothing(void **state)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -164,6 +195,7 @@ int main(void)
         cmocka_unit_test(status_says_where_the_kubelet_port_is),
         cmocka_unit_test(conditions_move_their_time_only_on_change),
         cmocka_unit_test(adoption_changes_only_what_is_missing),
+        cmocka_unit_test(the_taint_of_an_outage_leaves_those_of_others_alone),
         cmocka_unit_test(adoption_of_our_own_object_changes_nothing),
     };
 

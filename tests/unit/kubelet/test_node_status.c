@@ -21,7 +21,8 @@ struct platform {
 static void get_capacity(void *p, struct node_capacity *ret)
 {
     (void)p;
-    *ret = (struct node_capacity){1000, 1 << 30, 10, "Linux", "amd64"};
+    *ret = (struct node_capacity){
+        .cpu_milli = 1000, .memory_bytes = 1 << 30, .pods = 10, .os = "Linux", .arch = "amd64"};
 }
 
 static void ping(void *p, provider_done_fn done, void *user)
@@ -31,6 +32,7 @@ static void ping(void *p, provider_done_fn done, void *user)
 
     platform->pings++;
     vk_err_set(&err, VK_UNAVAILABLE, "ARM is away");
+    vk_err_reason(&err, PROVIDER_REASON_AWAY);
     done(user, platform->is_away ? &err : NULL);
 }
 
@@ -50,9 +52,9 @@ static void on_registered(void *user, const char *node_uid)
     vk_strcpy_to(r->uid, sizeof(r->uid), node_uid);
 }
 
-static struct registration run(struct fake_api *api, const struct fake_step *script, size_t count)
+static struct registration run_on(struct platform platform, struct fake_api *api,
+                                  const struct fake_step *script, size_t count)
 {
-    struct platform platform = {0};
     struct provider provider = {&ops, &platform};
     struct registration registration = {0};
     struct node_status_config config = {
@@ -75,6 +77,11 @@ static struct registration run(struct fake_api *api, const struct fake_step *scr
     assert_true(platform.pings > 0);
     node_status_free(status);
     return registration;
+}
+
+static struct registration run(struct fake_api *api, const struct fake_step *script, size_t count)
+{
+    return run_on((struct platform){0}, api, script, count);
 }
 
 static void a_missing_node_is_created_and_then_reported(void **state)
@@ -157,12 +164,91 @@ static void a_deleted_node_comes_back_with_its_new_uid(void **state)
     fake_stop(&api);
 }
 
+#define OURS LABELS "," ROLE
+#define WITH_TAINT                                                                                 \
+    "{\"metadata\":{\"uid\":\"uid-1\",\"labels\":{" OURS "}},\"spec\":{\"taints\":[{\"key\":"      \
+    "\"virtual-kubelet.io/provider-unreachable\",\"effect\":\"NoSchedule\"}]}}"
+#define UNREACHABLE "\"type\":\"ProviderUnreachable\",\"status\":\"True\""
+#define REFUSED "{\"kind\":\"Status\",\"reason\":\"Forbidden\"}"
+
+static void the_node_is_tainted_while_the_provider_is_away(void **state)
+{
+    static const struct fake_step away[] = {
+        {.status = 200, .body = NODE(OURS)},
+        {.status = 200, .body = WITH_TAINT},
+        {.status = 200, .body = "{}"},
+    };
+    static const struct fake_step back[] = {
+        {.status = 200, .body = WITH_TAINT},
+        {.status = 409, .body = "{\"kind\":\"Status\",\"reason\":\"Conflict\"}"},
+        {.status = 200, .body = WITH_TAINT},
+        {.status = 200, .body = NODE(OURS)},
+        {.status = 200, .body = "{}"},
+    };
+    struct fake_api api;
+    const char *patch;
+
+    (void)state;
+    run_on((struct platform){.is_away = true}, &api, away, 3);
+    assert_non_null(strstr(vk_buf_peek(&api.asked), "virtual-kubelet.io/provider-unreachable"));
+    assert_non_null(strstr(vk_buf_peek(&api.asked), UNREACHABLE));
+    fake_stop(&api);
+    /* What an earlier process left is taken off, whoever else changes the object meanwhile. */
+    run(&api, back, 5);
+    patch = strstr(vk_buf_peek(&api.asked), "PATCH /api/v1/nodes/burst-1 ");
+    assert_non_null(patch);
+    assert_non_null(strstr(patch, "\"taints\":[]"));
+    assert_null(strstr(vk_buf_peek(&api.asked), UNREACHABLE));
+    fake_stop(&api);
+}
+
+static void where_the_taint_is_forbidden_the_condition_is_enough(void **state)
+{
+    static const int refusals[] = {403, 422};
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(refusals); i++) {
+        const struct fake_step script[] = {
+            {.status = 200, .body = NODE(OURS)},
+            {.status = refusals[i], .body = "{\"kind\":\"Status\"}"},
+            {.status = 200, .body = "{}"},
+        };
+        struct fake_api api;
+
+        run_on((struct platform){.is_away = true}, &api, script, 3);
+        assert_non_null(strstr(vk_buf_peek(&api.asked), UNREACHABLE));
+        fake_stop(&api);
+    }
+}
+
+static void a_node_that_may_not_be_adopted_is_reported_all_the_same(void **state)
+{
+    static const struct fake_step script[] = {
+        {.status = 200, .body = NODE("\"type\":\"virtual-kubelet\"")},
+        {.status = 403, .body = REFUSED},
+        {.status = 200, .body = NODE("\"type\":\"virtual-kubelet\"")},
+        {.status = 403, .body = REFUSED},
+        {.status = 200, .body = NODE("\"type\":\"virtual-kubelet\"")},
+        {.status = 403, .body = REFUSED},
+        {.status = 200, .body = "{}"},
+    };
+    struct fake_api api;
+
+    (void)state;
+    run_on((struct platform){.is_away = true}, &api, script, 7);
+    assert_non_null(strstr(vk_buf_peek(&api.asked), UNREACHABLE));
+    fake_stop(&api);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_missing_node_is_created_and_then_reported),
         cmocka_unit_test(a_refused_role_is_left_out),
         cmocka_unit_test(a_node_of_an_earlier_process_is_adopted),
+        cmocka_unit_test(the_node_is_tainted_while_the_provider_is_away),
+        cmocka_unit_test(where_the_taint_is_forbidden_the_condition_is_enough),
+        cmocka_unit_test(a_node_that_may_not_be_adopted_is_reported_all_the_same),
         cmocka_unit_test(a_deleted_node_comes_back_with_its_new_uid),
     };
 
