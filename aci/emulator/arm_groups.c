@@ -22,7 +22,7 @@ struct group *arm_groups_find(struct arm_request *r)
     struct group *g = groups_find(r->emulator->groups, r->resource_group, r->group);
     struct vk_err err;
 
-    if (g && g->phase != GROUP_CHECKING)
+    if (g && g->phase != GROUP_CHECKING && !(r->fault && r->fault->hide))
         return g;
     arm_error_set(
         &err, 404, "ResourceNotFound",
@@ -85,10 +85,25 @@ static int first_of_page(struct arm_request *r, struct group *const *list, size_
     return 0;
 }
 
+/* The rest, in the same order. */
+static size_t leave_out_hidden(const struct fault_action *fault, struct group **list, size_t count)
+{
+    size_t kept = 0;
+
+    if (!fault || !fault->hide)
+        return count;
+    for (size_t i = 0; i < count; i++) {
+        if (!faults_pattern_matches(fault->group, list[i]->name))
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
 void arm_groups_list(struct arm_request *r)
 {
     struct group **list;
-    size_t count = groups_list(r->emulator->groups, r->resource_group, r->arena, &list);
+    size_t all = groups_list(r->emulator->groups, r->resource_group, r->arena, &list);
+    size_t count = leave_out_hidden(r->fault, list, all);
     size_t i, end, page = (size_t)r->emulator->options->page_size;
     struct vk_buf out VK_BUF_AUTO;
     struct json_writer w;
@@ -166,6 +181,10 @@ void arm_groups_delete(struct arm_request *r)
     /* Its PUT has not been answered: there may be a group in a moment, or none. */
     if (g->phase == GROUP_CHECKING) {
         refuse_transition(r);
+        return;
+    }
+    if (r->fault && r->fault->ghost) {
+        arm_reply_group(r, 200, g);
         return;
     }
     if (operation_reply_is_location_style(r->emulator)) {

@@ -18,8 +18,6 @@
 #define BACKOFF_RESET_MS (10 * 1000)
 /* What containerd reports for a process that could not be started. */
 #define EXIT_START_ERROR 128
-/* The platform sent the termination signal (aci-limits.md 5.3). */
-#define EXIT_PLATFORM 7147
 
 static void on_restart_due(void *user)
 {
@@ -138,6 +136,12 @@ static void set_terminated(struct container *c, int64_t start_ns, int64_t finish
     vk_strcpy_to(c->current.detail, sizeof(c->current.detail), exit_code ? "Error" : "Completed");
 }
 
+static void note_out_of_memory(struct container *c)
+{
+    vk_strcpy_to(c->current.detail, sizeof(c->current.detail),
+                 lifecycle_oom_detail(c->group->lifecycle));
+}
+
 static void on_exited(void *user, const struct engine_exit *ended)
 {
     struct container *c = user;
@@ -155,6 +159,8 @@ static void on_exited(void *user, const struct engine_exit *ended)
         return;
     }
     set_terminated(c, c->current.start_ns, ended->finished_wall_ns, ended->exit_code);
+    if (ended->oom_killed)
+        note_out_of_memory(c);
     after_end(c, ran_ms);
 }
 
@@ -256,17 +262,26 @@ void container_halt(struct container *c)
     vk_timer_disarm(&c->restart_timer);
 }
 
-void container_interrupt(struct container *c)
+void container_interrupt(struct container *c, int64_t exit_code)
 {
     int64_t now = vk_wall_ns();
 
     if (c->phase == CONTAINER_UP) {
         event_log_add(&c->events, "Killing", "Normal", now,
                       "Killing container %s (platform initiated).", c->name);
-        set_terminated(c, c->current.start_ns, now, EXIT_PLATFORM);
+        set_terminated(c, c->current.start_ns, now, exit_code);
     }
     if (c->phase != CONTAINER_IDLE && c->phase != CONTAINER_STARTING)
         c->restarting = true;
+}
+
+void container_rerun(struct container *c)
+{
+    c->previous = c->current;
+    c->has_previous = true;
+    c->restarting = true;
+    c->current = (struct container_state){.kind = CONTAINER_WAITING, .start_ns = vk_wall_ns()};
+    container_start(c);
 }
 
 void container_stop(struct container *c)

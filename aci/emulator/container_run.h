@@ -21,6 +21,8 @@ void container_start(struct container *c);
 /* No start any more, whatever was planned; the state shown stays. */
 void container_halt(struct container *c);
 /* The platform ends it in order to start it again: event Killing, the next start is a restart. */
-void container_interrupt(struct container *c);
+void container_interrupt(struct container *c, int64_t exit_code);
+/* Has ended and would stay so; the platform runs it once more, as a restart. */
+void container_rerun(struct container *c);
 /* The client stops the group: shows the end, plans no start. */
 void container_stop(struct container *c);

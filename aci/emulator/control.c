@@ -4,6 +4,7 @@
 #include "aci/emulator/arm_request.h"
 #include "aci/emulator/exec_stream.h"
 #include "aci/emulator/group_view.h"
+#include "aci/emulator/incidents.h"
 #include "base/alloc.h"
 
 #define MAX_ANSWER (64 * 1024 * 1024)
@@ -109,19 +110,76 @@ static int handle_faults(struct emulator *e, struct http_exchange *x, struct jso
     return 200;
 }
 
+static int handle_incidents(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    struct vk_err err;
+
+    if (!vk_streq(http_exchange_head(x)->method, "POST")) {
+        write_error(w, "incidents are ordered by POST");
+        return 405;
+    }
+    if (incidents_order(e, http_exchange_body(x), w, &err) < 0) {
+        write_error(w, err.msg);
+        return err.code == VK_NOT_FOUND ? 404 : 400;
+    }
+    return 200;
+}
+
+/* A POST has a member of that name with some text; anything else asks for what is set, and gives
+ * NULL. */
+static int read_setting(struct http_exchange *x, const char *member, struct vk_arena *arena,
+                        const char **ret, struct vk_err *err)
+{
+    const struct json *root;
+
+    *ret = NULL;
+    if (!vk_streq(http_exchange_head(x)->method, "POST"))
+        return 0;
+    if (json_parse(http_exchange_body(x), MAX_SETTING, arena, &root, err) < 0)
+        return -1;
+    *ret = json_string_or(root, member, "");
+    return vk_str_empty(*ret) ? vk_err_set(err, VK_INVALID, "%s: expected some text", member) : 0;
+}
+
+static int handle_out_of_memory(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const char *detail;
+    struct vk_err err;
+
+    if (read_setting(x, "detailStatus", arena, &detail, &err) < 0) {
+        write_error(w, err.msg);
+        return 400;
+    }
+    if (detail)
+        lifecycle_set_oom_detail(e->lifecycle, detail);
+    json_begin_object(w, NULL);
+    json_put_string(w, "detailStatus", lifecycle_oom_detail(e->lifecycle));
+    json_end_object(w);
+    return 200;
+}
+
+static int handle_tokens(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    if (vk_streq(http_exchange_head(x)->method, "DELETE"))
+        tokens_expire(e->tokens);
+    json_begin_object(w, NULL);
+    json_put_int(w, "tokens", (int64_t)tokens_len(e->tokens));
+    json_end_object(w);
+    return 200;
+}
+
 static int handle_attach(struct emulator *e, struct http_exchange *x, struct json_writer *w)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    const struct json *root;
     const char *replay;
     struct vk_err err;
 
-    if (vk_streq(http_exchange_head(x)->method, "POST")) {
-        if (json_parse(http_exchange_body(x), MAX_SETTING, arena, &root, &err) < 0) {
-            write_error(w, err.msg);
-            return 400;
-        }
-        replay = json_string_or(root, "replay", "");
+    if (read_setting(x, "replay", arena, &replay, &err) < 0) {
+        write_error(w, err.msg);
+        return 400;
+    }
+    if (replay) {
         if (!vk_streq(replay, "all") && !vk_streq(replay, "none")) {
             write_error(w, "replay: expected \"all\" or \"none\"");
             return 400;
@@ -150,10 +208,17 @@ void control_handle(void *user, struct http_exchange *x)
         write_groups(e, &w);
     } else if (vk_streq(path, "/faults")) {
         status = handle_faults(e, x, &w);
+    } else if (vk_streq(path, "/incidents")) {
+        status = handle_incidents(e, x, &w);
     } else if (vk_streq(path, "/attach")) {
         status = handle_attach(e, x, &w);
+    } else if (vk_streq(path, "/out-of-memory")) {
+        status = handle_out_of_memory(e, x, &w);
+    } else if (vk_streq(path, "/tokens")) {
+        status = handle_tokens(e, x, &w);
     } else {
-        write_error(&w, "there are /stats, /groups, /faults and /attach");
+        write_error(&w, "there are /stats, /groups, /faults, /incidents, /attach, /out-of-memory "
+                        "and /tokens");
         status = 404;
     }
     http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));

@@ -33,6 +33,8 @@ static const struct json_field action_fields[] = {
     JSON_INT(struct fault_action, retry_after_s, "retryAfter", 0, 0, 86400),
     JSON_INT(struct fault_action, delay_ms, "delayMs", 0, 0, 3600000),
     JSON_BOOLEAN(struct fault_action, lost, "lost"),
+    JSON_BOOLEAN(struct fault_action, hide, "hide"),
+    JSON_BOOLEAN(struct fault_action, ghost, "ghost"),
     JSON_END};
 static const struct json_field fault_fields[] = {
     JSON_STR(struct fault_spec, operation, "operation", 0),
@@ -132,19 +134,24 @@ int faults_add(struct faults *f, struct vk_str body, struct vk_err *err)
     return 0;
 }
 
+bool faults_pattern_matches(const char *pattern, const char *group)
+{
+    size_t n = pattern ? strlen(pattern) : 0;
+
+    if (!pattern)
+        return true;
+    if (n && pattern[n - 1] == '*')
+        return strncasecmp(pattern, group, n - 1) == 0;
+    return vk_strieq(pattern, group);
+}
+
 static bool matches(const struct fault_spec *spec, const char *operation, const char *group)
 {
-    size_t n = spec->group ? strlen(spec->group) : 0;
-
     if (spec->operation && !vk_strieq(spec->operation, operation))
         return false;
-    if (!spec->group)
-        return true;
     if (!group)
-        return false;
-    if (n && spec->group[n - 1] == '*')
-        return strncasecmp(spec->group, group, n - 1) == 0;
-    return vk_strieq(spec->group, group);
+        return !spec->group || spec->action.hide;
+    return faults_pattern_matches(spec->group, group);
 }
 
 const struct fault_action *faults_take(struct faults *f, const char *operation, const char *group,
@@ -161,6 +168,7 @@ const struct fault_action *faults_take(struct faults *f, const char *operation, 
         *action = one->spec.action;
         action->code = vk_arena_strdup(arena, action->code);
         action->message = vk_arena_strdup(arena, action->message);
+        action->group = one->spec.group ? vk_arena_strdup(arena, one->spec.group) : NULL;
         one->hits++;
         if (one->spec.count && one->hits >= one->spec.count)
             remove_fault(f, one);
@@ -188,6 +196,8 @@ void faults_write(const struct faults *f, struct json_writer *w)
         json_put_int(w, "retryAfter", one->spec.action.retry_after_s);
         json_put_int(w, "delayMs", one->spec.action.delay_ms);
         json_put_bool(w, "lost", one->spec.action.lost);
+        json_put_bool(w, "hide", one->spec.action.hide);
+        json_put_bool(w, "ghost", one->spec.action.ghost);
         json_end_object(w);
         json_end_object(w);
     }

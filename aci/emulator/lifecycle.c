@@ -17,6 +17,7 @@ struct lifecycle {
     struct engine *engine;
     struct lifecycle_config config;
     size_t sandboxes;
+    char oom_detail[64];
 };
 
 struct group_waiter {
@@ -35,6 +36,7 @@ struct lifecycle *lifecycle_new(struct vk_loop *loop, struct engine *engine,
     l->loop = loop;
     l->engine = engine;
     l->config = *config;
+    lifecycle_set_oom_detail(l, "Error");
     return l;
 }
 
@@ -94,6 +96,16 @@ static void wake(struct group *g)
         w->fn(w->user, g);
         vk_free(w);
     }
+}
+
+void lifecycle_set_oom_detail(struct lifecycle *l, const char *detail)
+{
+    vk_strcpy_to(l->oom_detail, sizeof(l->oom_detail), detail);
+}
+
+const char *lifecycle_oom_detail(const struct lifecycle *l)
+{
+    return l->oom_detail;
 }
 
 /* --- the sandbox --- */
@@ -351,27 +363,58 @@ void lifecycle_run(struct group *g, const char *provisioning_state)
 
 /* --- stop, restart, deletion --- */
 
-static void interrupt_containers(struct group *g)
+static void interrupt_containers(struct group *g, int64_t exit_code)
 {
     for (size_t i = 0; i < g->container_count; i++)
-        container_interrupt(&g->containers[i]);
+        container_interrupt(&g->containers[i], exit_code);
 }
 
 void lifecycle_clear(struct group *g, lifecycle_fn fn, void *user)
 {
-    interrupt_containers(g);
+    interrupt_containers(g, LIFECYCLE_EXIT_TERMINATED);
     g->phase = GROUP_PENDING;
     g->provisioning_state = "Updating";
     wait_for(g, fn, user);
     teardown(g, NEXT_CLEARED);
 }
 
-void lifecycle_restart(struct group *g)
+static void restart(struct group *g, int64_t exit_code)
 {
-    interrupt_containers(g);
+    interrupt_containers(g, exit_code);
     g->phase = GROUP_PENDING;
     g->provisioning_state = "Updating";
     teardown(g, NEXT_RUN);
+}
+
+void lifecycle_restart(struct group *g)
+{
+    restart(g, LIFECYCLE_EXIT_TERMINATED);
+}
+
+bool lifecycle_interrupt(struct group *g, int64_t exit_code)
+{
+    if (group_is_in_transition(g) || g->phase != GROUP_RUNNING)
+        return false;
+    restart(g, exit_code);
+    return true;
+}
+
+bool lifecycle_rerun(struct group *g)
+{
+    bool any = false;
+
+    if (group_is_in_transition(g) || !g->sandbox || g->phase == GROUP_STOPPED)
+        return false;
+    for (size_t i = 0; i < g->container_count; i++) {
+        struct container *c = &g->containers[i];
+
+        if (c->is_init || c->phase != CONTAINER_DONE || c->current.exit_code == 0)
+            continue;
+        any = true;
+        g->phase = GROUP_RUNNING;
+        container_rerun(c);
+    }
+    return any;
 }
 
 void lifecycle_start(struct group *g)

@@ -12,6 +12,10 @@
 
 #include "aci/emulator/group.h"
 
+/* The platform sent the termination signal, or killed (aci-limits.md 5.3). */
+#define LIFECYCLE_EXIT_TERMINATED 7147
+#define LIFECYCLE_EXIT_KILLED 7148
+
 struct lifecycle_config {
     int64_t start_latency_ms;                  /* least time from acceptance to the sandbox */
     int64_t delete_latency_ms;                 /* least time that a deletion takes */
@@ -26,6 +30,9 @@ void lifecycle_free(struct lifecycle *l);
 struct engine *lifecycle_engine(const struct lifecycle *l);
 /* Sandboxes that exist, are being made or are being removed. */
 size_t lifecycle_sandboxes(const struct lifecycle *l);
+/* detailStatus of a container that the kernel killed for its memory; "Error" unless set. Copied. */
+void lifecycle_set_oom_detail(struct lifecycle *l, const char *detail);
+const char *lifecycle_oom_detail(const struct lifecycle *l);
 
 /* For groups.c: prepares a group, drops its waiters and timers. */
 void lifecycle_attach(struct group *g, struct vk_loop *loop);
@@ -41,6 +48,12 @@ void lifecycle_run(struct group *g, const char *provisioning_state);
 void lifecycle_clear(struct group *g, lifecycle_fn fn, void *user);
 /* Restarts all containers, in a new sandbox. */
 void lifecycle_restart(struct group *g);
+/* The same by the platform, whatever the restart policy; exit_code: of the runs that it ended.
+ * False: the group does not run. */
+bool lifecycle_interrupt(struct group *g, int64_t exit_code);
+/* Runs containers again that ended with another code than 0, whatever the restart policy, as the
+ * service does not promise not to. False: there is none. */
+bool lifecycle_rerun(struct group *g);
 /* Runs a stopped or ended group as if it were new. */
 void lifecycle_start(struct group *g);
 /* SIGTERM, grace, SIGKILL; fn when all have ended. */

@@ -39,8 +39,7 @@ static const struct option_def defs[] = {
      .offset = OFFSET(control_listen),
      .group = SERVING,
      .arg = "HOST:PORT",
-     .help = "Plain HTTP for tests: GET /stats, GET /groups, GET, POST and DELETE /faults, GET and "
-             "POST /attach ({\"replay\":\"all\"}: an attach begins with the whole log; \"none\")."},
+     .help = "Plain HTTP for tests: what is counted and what goes wrong, see below."},
     {.name = "imds-listen",
      .kind = OPTION_STRING,
      .offset = OFFSET(imds_listen),
@@ -285,7 +284,35 @@ static const struct option_set set = {
         "    -d scope=https://management.azure.com/.default\n"
         "  curl --cacert cert.pem -H 'Authorization: Bearer TOKEN' \\\n"
         "    'https://127.0.0.1:8443/subscriptions/ID/resourceGroups/aci/providers/"
-        "Microsoft.ContainerInstance/containerGroups?api-version=2025-09-01'\n",
+        "Microsoft.ContainerInstance/containerGroups?api-version=2025-09-01'\n\n"
+        "What goes wrong is ordered with JSON at the control listener (--control-listen):\n\n"
+        "  POST /faults     the next COUNT requests that match (0: all; operations and groups "
+        "left\n"
+        "                   out match any; a trailing * in a group matches the rest):\n"
+        "    "
+        "{\"operation\":\"ContainerGroups_Get\",\"group\":\"web-*\",\"count\":3,\"action\":ACTION}"
+        "\n"
+        "    where ACTION has one or more of\n"
+        "      \"delayMs\":2000   a slow answer; then whatever else is asked for\n"
+        "      \"status\":429,\"code\":\"TooManyRequests\",\"message\":TEXT,\"retryAfter\":10\n"
+        "                       refused, with any status, code and Retry-After\n"
+        "      \"lost\":true      carried out, but the connection is cut instead of an answer\n"
+        "      \"hide\":true      a GET does not find the group, a LIST leaves the matching out\n"
+        "      \"ghost\":true     a DELETE is answered as done, and the group stays\n"
+        "  GET, DELETE /faults   what is left of them; no faults any more\n"
+        "  POST /incidents  what happens to groups without a request of their owner:\n"
+        "    {\"incident\":\"delete\",\"group\":\"web-1\"}    somebody else deletes it\n"
+        "    {\"incident\":\"restart\",\"group\":\"web-1\",\"exitCode\":7148}\n"
+        "                   the platform ends it and runs it again: 7147 it asked, 7148 it killed\n"
+        "    {\"incident\":\"rerun\",\"group\":\"web-1\"}     containers that failed run again in "
+        "spite\n"
+        "                   of restartPolicy Never\n"
+        "  DELETE /tokens   all bearer tokens are past their time; see also --token-lifetime\n"
+        "  POST /attach     {\"replay\":\"all\"}: an attach begins with the whole log; \"none\"\n"
+        "  POST /out-of-memory   {\"detailStatus\":\"OOMKilled\"}: what a container says that the\n"
+        "                   kernel killed for its memory; \"Error\" unless set\n"
+        "  GET /stats       requests by operation, PUTs by group, what lives\n"
+        "  GET /groups      every group with exact start times\n",
 };
 
 static const char *read_environment(const char *name)

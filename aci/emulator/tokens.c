@@ -99,6 +99,19 @@ size_t tokens_len(const struct tokens *t)
     return vk_map_len(t->by_text);
 }
 
+void tokens_expire(struct tokens *t)
+{
+    const int64_t now = vk_wall_ms();
+
+    VK_LIST_FOREACH(it, &t->order)
+    {
+        struct token *k = VK_LIST_ENTRY(it, struct token, link);
+
+        if (k->expires_wall_ms > now)
+            k->expires_wall_ms = now;
+    }
+}
+
 /* "3/19/2023 8:55:46 AM", as ARM words it. */
 static void format_us_time(int64_t wall_ms, char out[64])
 {

@@ -16,6 +16,8 @@ void tokens_free(struct tokens *t);
 const char *tokens_issue(struct tokens *t, const char *audience);
 int64_t tokens_lifetime_s(const struct tokens *t);
 size_t tokens_len(const struct tokens *t);
+/* All that were given out are past their time from now on. */
+void tokens_expire(struct tokens *t);
 /*
  * Checks an Authorization header's value (or NULL). Errors: 401 with AuthenticationFailed,
  * InvalidAuthenticationToken, ExpiredAuthenticationToken, InvalidAuthenticationTokenAudience.

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults that the control listener orders reach official clients as the service's own would."""
 
+import time
+
 import azure.core.exceptions
 import pytest
 
 import bodies
 import clients
 from emulator import RESOURCE_GROUP
+from polling import eventually
 
 VERSION = "2025-09-01"
 GET, PUT = "ContainerGroups_Get", "ContainerGroups_CreateOrUpdate"
@@ -57,6 +60,25 @@ def test_error_that_stays_is_raised_with_its_code(client, order):
         client.container_groups.get(RESOURCE_GROUP, "any")
     assert (refused.value.status_code, refused.value.error.code) == (403, "AuthorizationFailed")
     assert refused.value.error.message == "Not for you."
+
+
+def test_slow_answer_ends_the_wait_of_a_client_and_the_work_is_done(simulated, rest, order, group):
+    """A client that gives up after a second does not know that its PUT goes on."""
+    order(PUT, delayMs=3000)
+    with clients.management(simulated, VERSION, retry_total=0, read_timeout=1) as client:
+        with pytest.raises(azure.core.exceptions.ServiceResponseError):
+            client.container_groups.begin_create_or_update(RESOURCE_GROUP, group, bodies.group())
+    assert rest.call("GET", rest.path(group)).status_code == 404
+    eventually(lambda: rest.call("GET", rest.path(group)).status_code == 200, 20, "the group is there")
+    assert rest.settled(group)["name"] == group
+
+
+def test_slow_answer_is_waited_for(rest, client, order, group):
+    rest.create(group, bodies.group())
+    order(GET, delayMs=1500)
+    began = time.monotonic()
+    assert client.container_groups.get(RESOURCE_GROUP, group).name == group
+    assert time.monotonic() - began >= 1.5
 
 
 def test_lost_answer_of_a_put_leaves_a_group(simulated, rest, order, group):
