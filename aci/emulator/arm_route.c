@@ -8,6 +8,7 @@
 #include "aci/emulator/arm_streams.h"
 #include "aci/emulator/group_put.h"
 #include "aci/emulator/identity_endpoints.h"
+#include "aci/emulator/monitor.h"
 #include "aci/emulator/operation_reply.h"
 #include "base/alloc.h"
 #include "base/url.h"
@@ -17,6 +18,7 @@
 #define P "/providers/Microsoft.ContainerInstance"
 #define CG RG P "/containerGroups/{g}"
 #define LOC S P "/locations/{l}"
+#define INSIGHTS "/providers/Microsoft.Insights"
 
 static const struct route routes[] = {
     {"ContainerGroups_Get", "GET", CG, 0, arm_groups_get},
@@ -33,6 +35,9 @@ static const struct route routes[] = {
     {"Containers_ListLogs", "GET", CG "/containers/{c}/logs", 0, arm_groups_logs},
     {"Containers_ExecuteCommand", "POST", CG "/containers/{c}/exec", 0, arm_streams_exec},
     {"Containers_Attach", "POST", CG "/containers/{c}/attach", 0, arm_streams_attach},
+    {"Metrics_List", "GET", CG INSIGHTS "/metrics", ROUTE_ANY_VERSION, monitor_metrics},
+    {"MetricDefinitions_List", "GET", CG INSIGHTS "/metricDefinitions", ROUTE_ANY_VERSION,
+     monitor_definitions},
     {"ExecStream", "GET", "/execstream/sessionId/{o}", ROUTE_OPEN, arm_streams_connect_exec},
     {"LogStream", "GET", "/logstream/sessionId/{o}", ROUTE_OPEN, arm_streams_connect_log},
     {"OperationStatus", "GET", LOC "/operations/{o}", ROUTE_ANY_VERSION, operation_reply_status},

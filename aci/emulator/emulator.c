@@ -7,6 +7,7 @@
 #include "aci/emulator/group_put.h"
 #include "aci/emulator/identity_endpoints.h"
 #include "aci/emulator/operation_reply.h"
+#include "aci/emulator/realtime.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -61,6 +62,8 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     e->faults = faults_new();
     e->stats = request_stats_new();
     e->sessions = stream_sessions_new();
+    e->metrics = metrics_new(loop, e->groups, engine);
+    realtime_init(e);
     e->operation_signature = operation_reply_new_signature();
     vk_list_init(&e->streams);
     vk_list_init(&e->requests);
@@ -86,6 +89,8 @@ void emulator_free(struct emulator *e)
     http_server_free(e->arm);
     http_server_free(e->control);
     http_server_free(e->imds);
+    realtime_release(e);
+    metrics_free(e->metrics);
     e->engine->ops->free(e->engine);
     group_put_abandon_all(e);
     VK_LIST_FOREACH(it, &e->requests)

@@ -5,6 +5,7 @@
 #include "aci/emulator/faults.h"
 #include "aci/emulator/groups.h"
 #include "aci/emulator/lifecycle.h"
+#include "aci/emulator/metrics.h"
 #include "aci/emulator/operations.h"
 #include "aci/emulator/options.h"
 #include "aci/emulator/rate_limits.h"
@@ -25,6 +26,9 @@ struct emulator {
     struct faults *faults;
     struct request_stats *stats;
     struct stream_sessions *sessions;
+    struct metrics *metrics;
+    struct vk_list realtime; /* struct realtime: the ports inside of sandboxes */
+    struct engine_watch realtime_watch;
     struct vk_list streams; /* struct exec_stream */
     bool attach_replays;    /* an attach first sends what was written before */
     struct rate_limits *rates;

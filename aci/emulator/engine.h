@@ -160,6 +160,14 @@ struct engine_ops {
                           int64_t tail, bool timestamps, struct vk_buf *out, struct vk_err *err);
     bool (*container_usage)(struct engine *e, struct engine_sandbox *s, const char *name,
                             struct engine_usage *ret);
+    /* Of the whole sandbox, with what its containers used before they were started again. */
+    bool (*sandbox_usage)(struct engine *e, struct engine_sandbox *s, struct engine_usage *ret);
+    /*
+     * Calls fn with the process inside the sandbox's network: sockets that it makes stay there.
+     * False: there is no network to enter. NULL: this engine has none.
+     */
+    bool (*sandbox_enter)(struct engine *e, struct engine_sandbox *s, void (*fn)(void *user),
+                          void *user);
     /*
      * What goes wrong is told by `started`. The exec is the caller's until exec_close, which it
      * owes also after the end and before the engine is freed; the sandbox may go earlier.
@@ -188,9 +196,16 @@ struct engine_ops {
     /* Kills and removes everything. */
     void (*free)(struct engine *e);
 };
+/* Who is told of sandboxes that can be entered: after `created`, and before one is taken apart. */
+struct engine_watch {
+    void (*sandbox_up)(void *user, struct engine_sandbox *s);
+    void (*sandbox_down)(void *user, struct engine_sandbox *s);
+    void *user;
+};
 /* First member of every engine. */
 struct engine {
     const struct engine_ops *ops;
+    const struct engine_watch *watch; /* borrowed; NULL: nobody */
 };
 
 struct engine_runc_config {

@@ -364,6 +364,28 @@ static bool simulated_container_usage(struct engine *e, struct engine_sandbox *s
     return true;
 }
 
+static bool simulated_sandbox_usage(struct engine *e, struct engine_sandbox *s,
+                                    struct engine_usage *ret)
+{
+    struct engine_usage sum = {0}, one;
+
+    VK_LIST_FOREACH(it, &s->containers)
+    {
+        const struct instance *c = VK_LIST_ENTRY(it, struct instance, link);
+
+        if (!simulated_container_usage(e, s, c->name, &one))
+            continue;
+        sum.cpu_ns += one.cpu_ns;
+        sum.memory_bytes += one.memory_bytes;
+        sum.working_set_bytes += one.working_set_bytes;
+        sum.rss_bytes += one.rss_bytes;
+        /* A kilobyte a second each way. */
+        sum.rx_bytes = sum.tx_bytes = (vk_wall_ns() - c->started_wall_ns) / 1000000;
+    }
+    *ret = sum;
+    return true;
+}
+
 static struct engine_exec *simulated_exec_start(struct engine *e, struct engine_sandbox *s,
                                                 const struct engine_exec_spec *spec,
                                                 const struct engine_exec_events *events, void *user)
@@ -414,6 +436,7 @@ static const struct engine_ops simulated_ops = {
     .container_kill = simulated_container_kill,
     .container_logs = simulated_container_logs,
     .container_usage = simulated_container_usage,
+    .sandbox_usage = simulated_sandbox_usage,
     .exec_start = simulated_exec_start,
     .exec_write = simulated_exec_write,
     .exec_pause = simulated_exec_pause,

@@ -20,6 +20,7 @@ struct emulator_options {
     int64_t token_lifetime_ms;
     const char *lro_style; /* "azure-async", "location" */
     int64_t page_size, quota_groups, quota_cores;
+    int64_t metrics_delay_ms; /* how late Azure Monitor is */
     int64_t exec_input_limit; /* bytes of one message; 0: none */
     const char *arm_buckets, *create_limits, *delete_limits;
     const char *log_format;

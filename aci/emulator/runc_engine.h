@@ -101,6 +101,9 @@ void runc_sandbox_create(struct engine *e, const struct engine_sandbox_spec *spe
                          engine_sandbox_fn done, void *user);
 void runc_sandbox_delete(struct engine *e, struct engine_sandbox *s, engine_done_fn done,
                          void *user);
+bool runc_sandbox_usage(struct engine *e, struct engine_sandbox *s, struct engine_usage *ret);
+bool runc_sandbox_enter(struct engine *e, struct engine_sandbox *s, void (*fn)(void *user),
+                        void *user);
 void runc_instance_start(struct engine *e, struct engine_sandbox *s,
                          const struct engine_container_spec *spec, engine_started_fn started,
                          engine_exited_fn exited, void *user);

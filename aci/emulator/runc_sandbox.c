@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "aci/emulator/runc_engine.h"
 #include "base/alloc.h"
@@ -60,6 +64,10 @@ static void on_inner(void *user, const struct runc_result *result)
     void *to = s->user;
     s->created = NULL;
     created(to, s, s->ip, NULL);
+    /* Whoever asked for it may have given it up already. */
+    const struct engine_watch *watch = s->engine->base.watch;
+    if (watch && s->state == RUNC_SANDBOX_READY)
+        watch->sandbox_up(watch->user, s);
 }
 
 static void on_outer(void *user, const struct runc_result *result)
@@ -210,11 +218,58 @@ void runc_sandbox_progress(struct engine_sandbox *s)
 void runc_sandbox_delete(struct engine *e, struct engine_sandbox *s, engine_done_fn done,
                          void *user)
 {
-    (void)e;
+    if (e->watch && s->state == RUNC_SANDBOX_READY)
+        e->watch->sandbox_down(e->watch->user, s);
     s->deleted = done;
     s->user = user;
     s->state = RUNC_SANDBOX_STOPPING;
     VK_LIST_FOREACH(it, &s->instances)
     runc_instance_stop(VK_LIST_ENTRY(it, struct runc_instance, node));
     runc_sandbox_progress(s);
+}
+
+bool runc_sandbox_usage(struct engine *engine, struct engine_sandbox *s, struct engine_usage *ret)
+{
+    struct cgroup_usage usage;
+    if (s->state != RUNC_SANDBOX_READY ||
+        !cgroup_usage_read(&runc_engine_of(engine)->cgroups, s->cgroup, &usage))
+        return false;
+    struct engine_usage all = {
+        .cpu_ns = usage.cpu_ns,
+        .memory_bytes = usage.memory_bytes,
+        .working_set_bytes = usage.working_set_bytes,
+        .rss_bytes = usage.rss_bytes,
+    };
+    /* The network is one for all: that of any process in it tells. */
+    VK_LIST_FOREACH(it, &s->instances)
+    {
+        const struct runc_instance *i = VK_LIST_ENTRY(it, struct runc_instance, node);
+        if (i->state == RUNC_INSTANCE_RUNNING &&
+            sandbox_net_counters(i->pid, &all.rx_bytes, &all.tx_bytes))
+            break;
+    }
+    *ret = all;
+    return true;
+}
+
+bool runc_sandbox_enter(struct engine *engine, struct engine_sandbox *s, void (*fn)(void *user),
+                        void *user)
+{
+    char name[32], path[64];
+    sandbox_net_namespace(&runc_engine_of(engine)->net, s->index, name);
+    (void)snprintf(path, sizeof(path), "/run/netns/%s", name);
+    int there = open(path, O_RDONLY | O_CLOEXEC);
+    int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    bool is_inside = there >= 0 && here >= 0 && setns(there, CLONE_NEWNET) == 0;
+    if (is_inside) {
+        fn(user);
+        /* Whatever this thread does next belongs outside. */
+        if (setns(here, CLONE_NEWNET) < 0)
+            abort();
+    }
+    if (there >= 0)
+        close(there);
+    if (here >= 0)
+        close(here);
+    return is_inside;
 }
