@@ -14,6 +14,10 @@
 
 #define NAMESPACE_LIMIT (1 << 20)
 #define FORBIDDEN_PATIENCE_MS 30000
+#define SHUTDOWN_PATIENCE_MS 20000
+/* Events are worth less than the time of whoever waits for the process to end. */
+#define SHUTDOWN_EVENTS_MS 3000
+#define SHUTDOWN_POLL_MS 20
 
 struct kubelet {
     struct vk_loop *loop;
@@ -31,6 +35,11 @@ struct kubelet {
     struct backoff identity_backoff;
     int64_t forbidden_mono_ms; /* when it was first forbidden in a row; 0: it was not */
     bool started;
+    /* the way out */
+    struct vk_timer shutdown_timer;
+    int64_t shutdown_mono_ms; /* when it began */
+    void (*shut_down)(void *user);
+    void *shut_down_user;
 };
 
 static void on_registered(void *user, const char *node_uid)
@@ -140,6 +149,51 @@ static void ask_identity(void *user)
                                              });
 }
 
+static void on_lease_released(void *user)
+{
+    struct kubelet *k = user;
+
+    k->shut_down(k->shut_down_user);
+}
+
+static size_t settle(struct kubelet *k)
+{
+    size_t writes = pods_settle(k->pods);
+
+    if (k->started && k->provider->ops->settle)
+        writes += k->provider->ops->settle(k->provider->p);
+    return writes;
+}
+
+static void on_shutdown_timer(void *user)
+{
+    struct kubelet *k = user;
+    int64_t waited_ms = vk_mono_ms() - k->shutdown_mono_ms;
+    size_t writes = settle(k);
+    size_t events = waited_ms < SHUTDOWN_EVENTS_MS ? event_recorder_waiting(k->events) : 0;
+
+    if (writes + events > 0 && waited_ms < SHUTDOWN_PATIENCE_MS) {
+        vk_timer_arm(&k->shutdown_timer, SHUTDOWN_POLL_MS);
+        return;
+    }
+    if (writes)
+        log_warning("Ending before all writes were answered; the next start finds out what became "
+                    "of them",
+                    LI("writes", writes));
+    node_lease_release(k->node_lease, on_lease_released, k);
+}
+
+void kubelet_shutdown(struct kubelet *k, void (*done)(void *user), void *user)
+{
+    k->shutdown_mono_ms = vk_mono_ms();
+    k->shut_down = done;
+    k->shut_down_user = user;
+    vk_timer_disarm(&k->identity_timer);
+    rest_cancel(vk_take(k->identity_call));
+    log_info("Ending; container groups keep running", LI("writesInFlight", settle(k)));
+    vk_timer_arm(&k->shutdown_timer, 0);
+}
+
 static void build_rooms(struct kubelet *k)
 {
     struct pods_config pods = {
@@ -189,6 +243,7 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
     k->provider = provider;
     k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 10000};
     vk_timer_init(&k->identity_timer, loop, "cluster identity", ask_identity, k);
+    vk_timer_init(&k->shutdown_timer, loop, "shutdown", on_shutdown_timer, k);
     if (rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
         vk_free(k);
         return -(int)err->code;
@@ -208,6 +263,7 @@ void kubelet_free(struct kubelet *k)
     if (!k)
         return;
     vk_timer_disarm(&k->identity_timer);
+    vk_timer_disarm(&k->shutdown_timer);
     rest_cancel(k->identity_call);
     kubelet_server_free(k->server);
     node_status_free(k->node_status);

@@ -32,5 +32,12 @@ struct kubelet_config {
 VK_MUST_CHECK int kubelet_new(struct vk_loop *loop, struct http_client *http,
                               const struct kubelet_config *config, struct provider *provider,
                               struct kubelet **ret, struct vk_err *err);
+/*
+ * The orderly end: begins nothing new, waits until the writes that were sent are answered (20 s at
+ * most, so that it all fits into the 30 s that a pod has), gives the node's Lease back, then calls
+ * done, once. kubelet_free may be called at any time instead: it only leaves more to be found out
+ * by the next start.
+ */
+void kubelet_shutdown(struct kubelet *k, void (*done)(void *user), void *user);
 /* Container groups keep running. */
 void kubelet_free(struct kubelet *k);

@@ -151,6 +151,12 @@ struct provider_ops {
     void (*ping)(void *p, provider_done_fn done, void *user);
     /* Forgets the pod: it is gone from the API server and its group is gone. */
     void (*forget_pod)(void *p, const struct pod_identity *id);
+    /*
+     * The process is about to end: no write begins any more, what only waits for its turn is given
+     * up. Returns how many writes were sent and not yet answered; asked again until it is 0. NULL:
+     * there are none.
+     */
+    size_t (*settle)(void *p);
     /* No upcalls afterwards; writes in flight are left to end. */
     void (*stop)(void *p);
 };

@@ -196,6 +196,12 @@ static void aci_forget_pod(void *self, const struct pod_identity *id)
         tracker_forget(p->tracker, pod);
 }
 
+static size_t aci_settle(void *self)
+{
+    struct aci_provider *p = self;
+    return group_writer_settle(p->writer) + orphans_settle(p->orphans);
+}
+
 static void aci_stop(void *self)
 {
     struct aci_provider *p = self;
@@ -222,6 +228,7 @@ static const struct provider_ops aci_ops = {
     .is_synced = aci_is_synced,
     .ping = aci_ping,
     .forget_pod = aci_forget_pod,
+    .settle = aci_settle,
     .stop = aci_stop,
 };
 

@@ -18,6 +18,7 @@ struct group_writer {
     struct image_configs *images;
     struct vk_list ops;
     bool stopped;
+    bool settling; /* nothing is sent any more */
 };
 
 enum write_kind { WRITE_CREATE, WRITE_DELETE };
@@ -31,6 +32,7 @@ struct write_op {
     provider_done_fn done;
     void *user;
     struct groups_call *call;
+    bool writes; /* call is the PUT or the DELETE itself, not a look before or after it */
     struct vk_timer deliver;
     struct vk_err result;
     struct resolved_pod *resolved;   /* CREATE: owned, until it was translated */
@@ -86,6 +88,17 @@ static void finish(struct write_op *op, const struct vk_err *err)
     op->call = NULL;
     op->result = err ? *err : (struct vk_err){0};
     vk_timer_arm(&op->deliver, 0);
+}
+
+/* True where nothing may be sent any more; then the operation has ended. */
+static bool is_too_late(struct write_op *op)
+{
+    struct vk_err err;
+    if (!op->writer->settling)
+        return false;
+    (void)vk_err_set(&err, VK_CANCELLED, "aci-kubelet is ending");
+    finish(op, &err);
+    return true;
 }
 
 static struct write_op *op_new(struct group_writer *w, enum write_kind kind, provider_done_fn done,
@@ -203,6 +216,7 @@ static void on_put(void *user, const struct container_group *group, const struct
     struct write_op *op = user;
     vk_crash_point("after-put");
     op->call = NULL;
+    op->writes = false;
     vk_buf_release_secret(&op->body);
     if (!err || !vk_streq(err->reason, PROVIDER_REASON_IMAGE))
         resolved_pod_free(vk_take(op->resolved));
@@ -241,7 +255,10 @@ static void put(struct write_op *op, const struct pod_images *images)
         finish(op, &err);
         return;
     }
+    if (is_too_late(op))
+        return;
     vk_crash_point("before-put");
+    op->writes = true;
     op->call = container_groups_put(op->writer->groups, op->pod->group, turn_of(op->pod),
                                     vk_buf_str(&op->body), on_put, op);
     /* It may wait for its turn for long; the request has its own copy. */
@@ -340,6 +357,7 @@ static void on_deleted(void *user, const struct vk_err *err)
     struct write_op *op = user;
     vk_crash_point("after-group-delete");
     op->call = NULL;
+    op->writes = false;
     if (!err)
         tracker_group_deleted(op->writer->tracker, op->pod);
     finish(op, err);
@@ -347,7 +365,10 @@ static void on_deleted(void *user, const struct vk_err *err)
 
 static void start_delete(struct write_op *op)
 {
+    if (is_too_late(op))
+        return;
     vk_crash_point("before-group-delete");
+    op->writes = true;
     op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
 }
 
@@ -398,6 +419,23 @@ struct group_writer *group_writer_new(struct vk_loop *loop, struct container_gro
     w->images = images;
     vk_list_init(&w->ops);
     return w;
+}
+
+size_t group_writer_settle(struct group_writer *w)
+{
+    size_t sent = 0;
+    w->settling = true;
+    VK_LIST_FOREACH(it, &w->ops)
+    {
+        struct write_op *op = VK_LIST_ENTRY(it, struct write_op, link);
+        if (groups_call_is_waiting(op->call)) {
+            groups_call_cancel(vk_take(op->call));
+            op->writes = false;
+            (void)is_too_late(op);
+        }
+        sent += op->writes;
+    }
+    return sent;
 }
 
 void group_writer_stop(struct group_writer *w)

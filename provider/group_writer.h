@@ -19,6 +19,8 @@ struct group_writer;
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,
                                       const struct provider_env *env);
+/* As settle of struct provider_ops. */
+size_t group_writer_settle(struct group_writer *w);
 /* From here on nothing is completed; requests in flight go on until the free. */
 void group_writer_stop(struct group_writer *w);
 /* Before tracker_free. NULL is fine. */

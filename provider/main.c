@@ -30,15 +30,28 @@ struct program {
     struct aci_kubelet_options options;
     struct cluster_config cluster;
     struct node_taint taint;
+    bool is_ending;
     int exit_code;
 };
 
+static void on_shut_down(void *user)
+{
+    struct program *p = user;
+
+    vk_loop_stop(p->loop);
+}
+
+/* Whoever asks a second time does not want to wait. */
 static void on_signal(void *user, int signo)
 {
     struct program *p = user;
 
-    log_info("Ending; container groups keep running", LI("signal", signo));
-    vk_loop_stop(p->loop);
+    log_info("Asked to end", LI("signal", signo), LI("again", p->is_ending));
+    if (p->is_ending)
+        vk_loop_stop(p->loop);
+    else
+        kubelet_shutdown(p->kubelet, on_shut_down, p);
+    p->is_ending = true;
 }
 
 static void on_fatal(void *user, const struct vk_err *err)

@@ -265,6 +265,13 @@ struct orphans *orphans_new(struct vk_loop *loop, struct container_groups *group
     return o;
 }
 
+size_t orphans_settle(struct orphans *o)
+{
+    o->stopped = true;
+    vk_timer_disarm(&o->step_timer);
+    return o->deletions;
+}
+
 void orphans_stop(struct orphans *o)
 {
     o->stopped = true;

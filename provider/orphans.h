@@ -16,6 +16,8 @@ struct orphans *orphans_new(struct vk_loop *loop, struct container_groups *group
                             struct tracker *tracker, int64_t sweep_ms);
 /* Before tracker_free; no answer of the kubelet may come afterwards. NULL is fine. */
 void orphans_free(struct orphans *o);
+/* No question and no deletion begins any more; returns how many deletions were sent. */
+size_t orphans_settle(struct orphans *o);
 /* No question and no deletion afterwards; deletions in flight are cancelled on our side. */
 void orphans_stop(struct orphans *o);
 

@@ -105,6 +105,11 @@ void event_recorder_free(struct event_recorder *r)
     vk_free(r);
 }
 
+size_t event_recorder_waiting(const struct event_recorder *r)
+{
+    return vk_timer_is_armed(&r->retry) ? 0 : r->waiting_count;
+}
+
 static const char *text_or_empty(const char *text)
 {
     return text ? text : "";

@@ -18,6 +18,8 @@ struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_clie
                                           const char *component, const char *host);
 /* Pending events are dropped. */
 void event_recorder_free(struct event_recorder *r);
+/* How many events wait to be written; 0 while the API server takes none. */
+size_t event_recorder_waiting(const struct event_recorder *r);
 /* type "Normal" or "Warning". message is cut to 1,024 bytes. Never fails towards the caller. */
 void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,
                          const char *type, const char *reason, const char *message);

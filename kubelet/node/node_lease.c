@@ -10,6 +10,7 @@
 
 #define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 #define LEASE_LIMIT (16 * 1024)
+#define RELEASE_DEADLINE_MS 5000
 
 struct node_lease {
     struct rest_client *client;
@@ -21,6 +22,9 @@ struct node_lease {
     bool creating; /* the call under way is a POST */
     bool start_again;
     int64_t sent_ns, renewed_ns;
+    bool releasing;
+    void (*released)(void *user);
+    void *released_user;
 };
 
 static void write_spec(struct json_writer *w, const struct node_lease *l, int64_t now_ns)
@@ -84,6 +88,45 @@ static void send(struct node_lease *l)
                                     });
 }
 
+static void on_released(void *user, struct vk_str body, const struct vk_err *err)
+{
+    struct node_lease *l = user;
+
+    (void)body;
+    l->call = NULL;
+    if (err)
+        log_warning("Failed to release the node lease; it runs out by itself",
+                    LS("node", l->node_name), LERR(err));
+    l->released(l->released_user);
+}
+
+static void send_release(struct node_lease *l)
+{
+    struct vk_buf body VK_BUF_AUTO;
+    char *path VK_AUTOFREE = vk_asprintf(LEASES_PATH "/%s", l->node_name);
+    char *what VK_AUTOFREE = vk_asprintf("release lease kube-node-lease/%s", l->node_name);
+    struct json_writer w;
+
+    vk_buf_init(&body, LEASE_LIMIT);
+    json_writer_init(&w, &body);
+    json_begin_object(&w, NULL);
+    json_begin_object(&w, "spec");
+    json_put_null(&w, "holderIdentity");
+    json_put_time_us(&w, "renewTime", vk_wall_ns());
+    json_end_object(&w);
+    json_end_object(&w);
+    l->call = rest_start(l->client, &(struct rest_request){
+                                        .method = "PATCH",
+                                        .path = path,
+                                        .body = vk_buf_str(&body),
+                                        .patch = REST_MERGE_PATCH,
+                                        .deadline_ms = RELEASE_DEADLINE_MS,
+                                        .what = what,
+                                        .on_done = on_released,
+                                        .user = l,
+                                    });
+}
+
 static void on_done(void *user, struct vk_str body, const struct vk_err *err)
 {
     struct node_lease *l = user;
@@ -94,8 +137,13 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     else
         vk_crash_point("after-lease-renew");
     l->call = NULL;
-    if (!err) {
+    if (!err)
         l->renewed_ns = l->sent_ns;
+    if (l->releasing) {
+        vk_timer_arm(&l->timer, 0);
+        return;
+    }
+    if (!err) {
         backoff_reset(&l->backoff);
         l->creating = false;
         vk_timer_arm(&l->timer, l->start_again ? 0 : NODE_LEASE_RENEW_MS);
@@ -122,8 +170,14 @@ static void on_timer(void *user)
 {
     struct node_lease *l = user;
 
-    if (!l->call)
+    if (l->call)
+        return;
+    if (!l->releasing)
         send(l);
+    else if (l->renewed_ns)
+        send_release(l);
+    else
+        l->released(l->released_user);
 }
 
 struct node_lease *node_lease_new(struct vk_loop *loop, struct rest_client *client,
@@ -154,6 +208,16 @@ void node_lease_start(struct node_lease *l, const char *node_uid)
     if (l->call)
         l->start_again = true;
     else
+        vk_timer_arm(&l->timer, 0);
+}
+
+void node_lease_release(struct node_lease *l, void (*done)(void *user), void *user)
+{
+    l->releasing = true;
+    l->released = done;
+    l->released_user = user;
+    /* A renewal under way ends first: behind the release it would take the Lease again. */
+    if (!l->call)
         vk_timer_arm(&l->timer, 0);
 }
 

@@ -17,5 +17,12 @@ struct node_lease *node_lease_new(struct vk_loop *loop, struct rest_client *clie
 void node_lease_free(struct node_lease *l);
 /* Starts renewing, or goes on with a new UID after the Node object was created again. */
 void node_lease_start(struct node_lease *l, const char *node_uid);
+/*
+ * Ends the renewals and gives the Lease back: it has no holder from then on. The node stays Ready
+ * for the rest of the Lease, and it is meant to: NotReady at once would take the pods, which go on
+ * running, out of their Services at each restart of this process. done is called once, also where
+ * the API server does not answer within 5 s, never from inside the call.
+ */
+void node_lease_release(struct node_lease *l, void (*done)(void *user), void *user);
 /* Wall time of the last renewal that the API server took, in ns; 0: none yet. */
 int64_t node_lease_renewed_ns(const struct node_lease *l);

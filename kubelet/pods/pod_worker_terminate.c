@@ -74,6 +74,8 @@ static void on_object_deleted(void *user, struct vk_str body, const struct vk_er
     (void)body;
     vk_crash_point("after-pod-delete");
     w->deletion = NULL;
+    if (w->all->stopped)
+        return;
     if (err && err->code != VK_NOT_FOUND) {
         /* A conflict says that the name belongs to another pod: the watch is about to tell. */
         log_v(2, "Failed to delete the pod at the API server, trying again",

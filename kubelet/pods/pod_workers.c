@@ -351,9 +351,9 @@ struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_worke
     return all;
 }
 
-void pod_workers_stop(struct pod_workers *all)
+size_t pod_workers_settle(struct pod_workers *all)
 {
-    size_t it = 0;
+    size_t it = 0, deletions = 0;
     const char *uid;
     void *value;
 
@@ -362,10 +362,25 @@ void pod_workers_stop(struct pod_workers *all)
         struct pod_worker *w = value;
 
         worker_cancel_resolution(w);
+        deletions += w->deletion != NULL;
+    }
+    work_queue_free(vk_take(all->queue));
+    return deletions;
+}
+
+void pod_workers_stop(struct pod_workers *all)
+{
+    size_t it = 0;
+    const char *uid;
+    void *value;
+
+    (void)pod_workers_settle(all);
+    while (vk_map_next(all->by_uid, &it, &uid, &value)) {
+        struct pod_worker *w = value;
+
         if (w->deletion)
             rest_cancel(vk_take(w->deletion));
     }
-    work_queue_free(vk_take(all->queue));
 }
 
 void pod_workers_free(struct pod_workers *all)

@@ -24,6 +24,8 @@ struct pod_workers_config {
     int64_t finished_group_ttl_ms; /* 0: 10 min */
 };
 struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_workers_config *config);
+/* As stop, except that DELETEs of pods' objects go on; returns how many. */
+size_t pod_workers_settle(struct pod_workers *all);
 /* Nothing new is begun; completions of the provider that still arrive are ignored. */
 void pod_workers_stop(struct pod_workers *all);
 /* NULL is fine. */

@@ -184,6 +184,12 @@ void pods_start(struct pods *p)
     pod_manager_start(p->manager);
 }
 
+size_t pods_settle(struct pods *p)
+{
+    pod_manager_stop(p->manager);
+    return pod_workers_settle(p->workers) + status_manager_busy(p->status);
+}
+
 void pods_stop(struct pods *p)
 {
     if (p->stopped)

@@ -41,6 +41,11 @@ const struct provider_upcalls *pods_upcalls(const struct pods *p);
 /* Begins to list and watch. Nothing is created before the provider is synced too. */
 void pods_start(struct pods *p);
 /*
+ * The way to pods_stop where there is time: nothing new begins, what was sent ends, and statuses
+ * that are ready to go are written. Returns how many writes that are; asked again until it is 0.
+ */
+size_t pods_settle(struct pods *p);
+/*
  * No new work and no request under way afterwards; groups keep running. Upcalls are ignored, and
  * completions of the provider that still arrive are harmless until pods_free.
  */

@@ -356,6 +356,15 @@ bool status_manager_is_written(const struct status_manager *m, const char *uid)
     return !e || is_settled(e);
 }
 
+size_t status_manager_busy(const struct status_manager *m)
+{
+    size_t n = m->in_flight;
+
+    VK_LIST_FOREACH(link, &m->queue)
+    n++;
+    return n;
+}
+
 void status_manager_forget(struct status_manager *m, const char *uid)
 {
     struct entry *e = vk_map_remove(m->entries, uid);

@@ -42,4 +42,6 @@ void status_manager_observe(struct status_manager *m, const struct pod *pod);
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
 /* Nothing is left to write, or the pod is gone at the API server. True for an unknown pod. */
 bool status_manager_is_written(const struct status_manager *m, const char *uid);
+/* Patches that are under way or about to be; what waits to be tried again is not counted. */
+size_t status_manager_busy(const struct status_manager *m);
 void status_manager_forget(struct status_manager *m, const char *uid);

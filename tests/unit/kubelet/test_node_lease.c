@@ -78,6 +78,89 @@ static void failures_are_tried_again_within_the_lease(void **state)
     fake_stop(&api);
 }
 
+struct release {
+    struct node_lease *lease;
+    bool is_done;
+};
+
+static void note_release(void *user)
+{
+    struct release *r = user;
+
+    r->is_done = true;
+}
+
+static void release(void *user)
+{
+    struct release *r = user;
+
+    node_lease_release(r->lease, note_release, r);
+    assert_false(r->is_done);
+}
+
+/* Renews and releases: at once when the renewal has arrived and is not answered yet (the first
+ * step's `before`), else when it was answered. */
+static void run_release(struct fake_api *api, const struct fake_step *steps, size_t count)
+{
+    struct release r = {0};
+
+    fake_start(api, steps, count, NULL);
+    api->user = &r;
+    r.lease = node_lease_new(api->loop, api->rest, "burst-1");
+    if (count) {
+        node_lease_start(r.lease, "node-uid");
+        while (!steps[0].before && node_lease_renewed_ns(r.lease) == 0)
+            fake_run_ms(api, 5);
+    }
+    if (!count || !steps[0].before)
+        release(&r);
+    fake_run_until(api, &r.is_done);
+    fake_run_ms(api, 50);
+    node_lease_free(r.lease);
+}
+
+static void a_released_lease_has_no_holder_and_is_not_renewed(void **state)
+{
+    static const struct fake_step table[][2] = {
+        {{.status = 200, .body = "{}"}, {.status = 200, .body = "{}"}},
+        {{.status = 200, .body = "{}", .before = release}, {.status = 200, .body = "{}"}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(table); i++) {
+        struct fake_api api;
+        const char *second;
+
+        run_release(&api, table[i], 2);
+        second = strchr(vk_buf_peek(&api.asked), '\n') + 1;
+        assert_true(vk_starts(second, "PATCH " LEASES "/burst-1 "));
+        assert_non_null(strstr(second, "{\"spec\":{\"holderIdentity\":null,\"renewTime\":"));
+        assert_string_equal(strchr(second, '\n') + 1, "");
+        fake_stop(&api);
+    }
+}
+
+static void a_release_that_fails_is_over_all_the_same(void **state)
+{
+    static const struct fake_step steps[] = {{.status = 200, .body = "{}"},
+                                             {.status = 500, .body = "{}"}};
+    struct fake_api api;
+
+    (void)state;
+    run_release(&api, steps, 2);
+    fake_stop(&api);
+}
+
+static void what_was_never_held_is_not_released(void **state)
+{
+    struct fake_api api;
+
+    (void)state;
+    run_release(&api, NULL, 0);
+    assert_string_equal(vk_buf_peek(&api.asked), "");
+    fake_stop(&api);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -85,6 +168,9 @@ int main(void)
         cmocka_unit_test(an_existing_lease_is_renewed_by_one_patch),
         cmocka_unit_test(a_lease_that_somebody_else_made_meanwhile_is_taken),
         cmocka_unit_test(failures_are_tried_again_within_the_lease),
+        cmocka_unit_test(a_released_lease_has_no_holder_and_is_not_renewed),
+        cmocka_unit_test(a_release_that_fails_is_over_all_the_same),
+        cmocka_unit_test(what_was_never_held_is_not_released),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
