@@ -21,8 +21,9 @@ static void finish(struct arm_request *r, struct vk_buf *out)
 void arm_catalog_usages(struct arm_request *r)
 {
     const struct emulator_options *o = r->emulator->options;
-    struct limits_config quota = {
-        .groups = o->quota_groups, .cores = o->quota_cores, .location = o->location};
+    struct limits_config quota = {.groups = r->emulator->quota_groups,
+                                  .cores = r->emulator->quota_cores,
+                                  .location = o->location};
     struct json_writer w;
     struct vk_buf out;
 

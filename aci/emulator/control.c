@@ -159,6 +159,35 @@ static int handle_out_of_memory(struct emulator *e, struct http_exchange *x, str
     return 200;
 }
 
+static int handle_quotas(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *root;
+    struct vk_err err;
+
+    if (vk_streq(http_exchange_head(x)->method, "POST")) {
+        int64_t groups, cores;
+
+        if (json_parse(http_exchange_body(x), MAX_SETTING, arena, &root, &err) < 0) {
+            write_error(w, err.msg);
+            return 400;
+        }
+        groups = json_int64_or(root, "groups", e->quota_groups);
+        cores = json_int64_or(root, "cores", e->quota_cores);
+        if (groups < 0 || cores < 0) {
+            write_error(w, "groups, cores: expected numbers from 0");
+            return 400;
+        }
+        e->quota_groups = groups;
+        e->quota_cores = cores;
+    }
+    json_begin_object(w, NULL);
+    json_put_int(w, "groups", e->quota_groups);
+    json_put_int(w, "cores", e->quota_cores);
+    json_end_object(w);
+    return 200;
+}
+
 static int handle_tokens(struct emulator *e, struct http_exchange *x, struct json_writer *w)
 {
     if (vk_streq(http_exchange_head(x)->method, "DELETE"))
@@ -214,11 +243,13 @@ void control_handle(void *user, struct http_exchange *x)
         status = handle_attach(e, x, &w);
     } else if (vk_streq(path, "/out-of-memory")) {
         status = handle_out_of_memory(e, x, &w);
+    } else if (vk_streq(path, "/quotas")) {
+        status = handle_quotas(e, x, &w);
     } else if (vk_streq(path, "/tokens")) {
         status = handle_tokens(e, x, &w);
     } else {
-        write_error(&w, "there are /stats, /groups, /faults, /incidents, /attach, /out-of-memory "
-                        "and /tokens");
+        write_error(&w, "there are /stats, /groups, /faults, /incidents, /attach, /out-of-memory, "
+                        "/quotas and /tokens");
         status = 404;
     }
     http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));

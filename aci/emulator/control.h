@@ -5,7 +5,8 @@
  * tell, such as the wall time of each container's start in nanoseconds. GET, POST, DELETE /faults:
  * see faults.h. POST /incidents: see incidents.h. GET, POST /attach: {"replay":"none"|"all"}, what
  * an attach begins with. GET, POST /out-of-memory: {"detailStatus":TEXT}, what a container that the
- * kernel killed for its memory says. DELETE /tokens: all bearer tokens are past their time.
+ * kernel killed for its memory says. GET, POST /quotas: {"groups":N,"cores":N}, either or both,
+ * which what exists may exceed. DELETE /tokens: all bearer tokens are past their time.
  */
 #pragma once
 

@@ -54,6 +54,8 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
 
     e->loop = loop;
     e->options = options;
+    e->quota_groups = options->quota_groups;
+    e->quota_cores = options->quota_cores;
     e->engine = engine;
     e->lifecycle = lifecycle_new(loop, engine, &config);
     e->groups = groups_new(options->subscription);

@@ -30,7 +30,8 @@ struct emulator {
     struct vk_list realtime; /* struct realtime: the ports inside of sandboxes */
     struct engine_watch realtime_watch;
     struct vk_list streams; /* struct exec_stream */
-    bool attach_replays;    /* an attach first sends what was written before */
+    int64_t quota_groups, quota_cores;
+    bool attach_replays; /* an attach first sends what was written before */
     struct rate_limits *rates;
     struct vk_list requests; /* struct arm_request being answered */
     struct vk_list puts;     /* struct put whose pulls or latency go on */

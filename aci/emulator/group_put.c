@@ -231,9 +231,9 @@ static int check_existing(const struct group *g, const struct group_spec *spec, 
 static int check(struct arm_request *r, const struct group *g, const struct group_spec *spec,
                  struct vk_err *err)
 {
-    const struct emulator_options *o = r->emulator->options;
-    struct limits_config quota = {
-        .groups = o->quota_groups, .cores = o->quota_cores, .location = o->location};
+    struct limits_config quota = {.groups = r->emulator->quota_groups,
+                                  .cores = r->emulator->quota_cores,
+                                  .location = r->emulator->options->location};
 
     if (group_validate(r->group, spec, err) < 0)
         return -1;

@@ -320,6 +320,7 @@ static const struct option_set set = {
         "  POST /attach     {\"replay\":\"all\"}: an attach begins with the whole log; \"none\"\n"
         "  POST /out-of-memory   {\"detailStatus\":\"OOMKilled\"}: what a container says that the\n"
         "                   kernel killed for its memory; \"Error\" unless set\n"
+        "  POST /quotas     {\"groups\":100,\"cores\":100}: what the subscription may have\n"
         "  GET /stats       requests by operation, PUTs by group, what lives\n"
         "  GET /groups      every group with exact start times\n",
 };

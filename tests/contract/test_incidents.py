@@ -150,7 +150,7 @@ def test_help_tells_how_to_order_each(programs):
               "--delete-latency", "--arm-buckets", "--create-limits", "--delete-limits",
               "--quota-groups", "--quota-cores", "--exec-input-limit", "POST /faults",
               "GET, DELETE /faults", "POST /incidents", "DELETE /tokens", "POST /attach",
-              "POST /out-of-memory", "GET /stats", "GET /groups"]
+              "POST /out-of-memory", "POST /quotas", "GET /stats", "GET /groups"]
     wanted += [f'"{member}":' for member in (
         "operation", "group", "count", "action", "delayMs", "status", "code", "message",
         "retryAfter", "lost", "hide", "ghost", "incident", "exitCode", "replay", "detailStatus")]
