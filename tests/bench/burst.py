@@ -1,114 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bursts of pods through a real API server, measured from outside: the API server's watch, the
-emulator's own times, /proc of aci-kubelet. Needs nothing but Python; started by `run`."""
+"""Bursts of pods through a real API server, measured from outside: the API server's watch and
+counters, the emulator's own times, /proc. Started by `run`, writes one JSON document."""
 
 import argparse
-import base64
-import http.client
 import json
-import os
 import queue
-import re
-import ssl
-import tempfile
 import threading
 import time
-import urllib.parse
 
-NAMESPACE = "default"
+from cluster import Api, Control, Process, Watch, kubeconfig
+
 CREATORS = 8
+# Beyond what the limits ask for.
 PATIENCE = 240
-
-
-def kubeconfig(path):
-    """Address and TLS context of a kubeconfig with inlined data, as tests/controlplane writes it."""
-    text = open(path, encoding="utf-8").read()
-    data = {k: base64.b64decode(re.search(k + r": *(\S+)", text)[1])
-            for k in ("certificate-authority-data", "client-certificate-data", "client-key-data")}
-    context = ssl.create_default_context(cadata=data["certificate-authority-data"].decode())
-    with tempfile.NamedTemporaryFile() as pair:
-        pair.write(data["client-certificate-data"] + b"\n" + data["client-key-data"])
-        pair.flush()
-        context.load_cert_chain(pair.name)
-    server = urllib.parse.urlsplit(re.search(r"server: *(\S+)", text)[1])
-    return server.hostname, server.port, context
-
-
-class Api:
-    """One keep-alive connection."""
-
-    def __init__(self, target):
-        host, port, context = target
-        self.connection = http.client.HTTPSConnection(host, port, context=context, timeout=120)
-
-    def call(self, method, path, body=None):
-        self.connection.request(method, path, body and json.dumps(body),
-                                {"Content-Type": "application/json"})
-        response = self.connection.getresponse()
-        answer = response.read()
-        if response.status >= 300:
-            raise RuntimeError(f"{method} {path}: {response.status} {answer[:300]!r}")
-        return json.loads(answer)
-
-
-class Watch(threading.Thread):
-    """When each pod was first seen Running and when it was gone, by name; wall clock seconds."""
-
-    def __init__(self, target):
-        super().__init__(daemon=True)
-        self.api = Api(target)
-        self.running, self.deleted, self.changed = {}, {}, threading.Condition()
-        version = self.api.call("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?limit=1")
-        self.version = version["metadata"]["resourceVersion"]
-
-    def run(self):
-        # All pods of the namespace: an API server ends watches of one node's pods when ten events
-        # wait for it, and this reader is slower than the kubelet. Should it end, it goes on.
-        while True:
-            query = urllib.parse.urlencode({"watch": 1, "resourceVersion": self.version,
-                                            "allowWatchBookmarks": 1, "timeoutSeconds": 3600})
-            self.api.connection.request("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?{query}")
-            response, rest = self.api.connection.getresponse(), b""
-            # read1 hands out what has arrived; readline of a chunked answer may sit on it.
-            while piece := response.read1(1 << 20):
-                now = time.time()
-                *lines, rest = (rest + piece).split(b"\n")
-                self.take(map(json.loads, lines), now)
-
-    def take(self, events, now):
-        for event in events:
-            pod = event["object"]
-            self.version = pod["metadata"]["resourceVersion"]
-            name = pod["metadata"].get("name")
-            with self.changed:
-                if event["type"] == "DELETED":
-                    self.deleted[name] = now
-                elif pod.get("status", {}).get("phase") == "Running":
-                    self.running.setdefault(name, now)
-                self.changed.notify_all()
-
-    def wait(self, seen, names, seconds):
-        deadline = time.monotonic() + seconds
-        with self.changed:
-            while not all(name in seen for name in names):
-                left = deadline - time.monotonic()
-                if left <= 0 or not self.changed.wait(left):
-                    missing = sum(name not in seen for name in names)
-                    raise RuntimeError(f"{missing} of {len(names)} pods missing after {seconds} s")
-
-
-def process(pid):
-    """Resident MB (now, highest) and CPU seconds of a process."""
-    status = open(f"/proc/{pid}/status", encoding="utf-8").read()
-    stat = open(f"/proc/{pid}/stat", encoding="utf-8").read().rsplit(") ", 1)[1].split()
-    rss, peak = (int(re.search(k + r":\s+(\d+)", status)[1]) / 1024 for k in ("VmRSS", "VmHWM"))
-    return rss, peak, (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def control(address, path):
-    connection = http.client.HTTPConnection(address, timeout=60)
-    connection.request("GET", path)
-    return json.loads(connection.getresponse().read())
 
 
 def pod(name, node):
@@ -121,116 +25,177 @@ def pod(name, node):
 
 def percentiles(values):
     values = sorted(values)
-    return {f"p{p}": round(values[min(len(values) - 1, len(values) * p // 100)] * 1000, 1)
-            for p in (50, 95, 99)} | {"max": round(values[-1] * 1000, 1)}
-
-
-def in_parallel(target, names, work):
-    todo = queue.SimpleQueue()
-    errors = []
-    for name in names:
-        todo.put(name)
-
-    def worker():
-        api = Api(target)
-        try:
-            while True:
-                work(api, todo.get_nowait())
-        except queue.Empty:
-            pass
-        except Exception as error:  # pylint: disable=broad-except
-            errors.append(error)
-
-    threads = [threading.Thread(target=worker) for _ in range(CREATORS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if errors:
-        raise errors[0]
+    return {f"p{p}": round(values[min(len(values) - 1, len(values) * p // 100)], 3)
+            for p in (50, 95, 99)} | {"max": round(values[-1], 3)}
 
 
 def growth(before, after):
     return {k: after[k] - before.get(k, 0) for k in sorted(after) if after[k] != before.get(k, 0)}
 
 
-def burst(args, target, watch, count):
-    names = [f"burst-{count}-{i:05d}" for i in range(count)]
-    asked, stats, cpu = {}, control(args.control, "/stats"), process(args.pid)[2]
-
-    def create(api, name):
-        asked[name] = time.time()
-        api.call("POST", f"/api/v1/namespaces/{NAMESPACE}/pods", pod(name, args.node))
-
-    began = time.time()
-    in_parallel(target, names, create)
-    created = time.time()
-    watch.wait(watch.running, names, PATIENCE)
-    groups = {g["tags"]["aci-kubelet-pod"]: g for g in control(args.control, "/groups")["groups"]}
-    put = {n: groups[n]["createTime"] / 1e9 for n in names}
-    started = {n: groups[n]["containers"][0]["startTime"] / 1e9 for n in names}
-    after, (rss, peak, cpu_after) = control(args.control, "/stats"), process(args.pid)
-    result = {
-        "pods": count,
-        "all created by the client after s": round(created - began, 2),
-        "all PUT after s": round(max(put.values()) - began, 2),
-        "all Running in the API after s": round(max(watch.running[n] for n in names) - began, 2),
-        "create request to PUT, ms": percentiles([put[n] - asked[n] for n in names]),
-        "group Running to pod Running, ms": percentiles(
-            [watch.running[n] - started[n] for n in names]),
-        "ARM requests": growth(stats["operations"], after["operations"]),
-        "answered 429": sum(growth(stats["throttled"], after["throttled"]).values()),
-        "RSS MB": round(rss, 1), "highest RSS MB": round(peak, 1),
-        "CPU s": round(cpu_after - cpu, 2),
-    }
-    if args.steady:
-        before, cpu = control(args.control, "/stats")["operations"], process(args.pid)[2]
-        time.sleep(args.steady)
-        now, cpu_now = control(args.control, "/stats")["operations"], process(args.pid)[2]
-        result["steady state, per minute"] = {
-            "ARM requests": round((sum(now.values()) - sum(before.values())) * 60 / args.steady),
-            "CPU s": round((cpu_now - cpu) * 60 / args.steady, 2)}
-    began = time.time()
-    in_parallel(target, names,
-                lambda api, n: api.call("DELETE", f"/api/v1/namespaces/{NAMESPACE}/pods/{n}"))
-    watch.wait(watch.deleted, names, PATIENCE)
-    result["all deleted after s"] = round(max(watch.deleted[n] for n in names) - began, 2)
-    result["groups left"] = control(args.control, "/stats")["groups"]
-    return result
+def bound(limits, count):
+    """Seconds until the last of `count` groups may be created: [[size, seconds], ...] windows, and
+    at most a bucket {"size":, "rate":}; 0 without limits."""
+    times = []
+    for i in range(count):
+        at = times[-1] if times else 0.0
+        bucket = limits.get("bucket")
+        if bucket and i >= bucket["size"]:
+            at = max(at, (i + 1 - bucket["size"]) / bucket["rate"])
+        for size, seconds in limits.get("windows", []):
+            if i >= size:
+                at = max(at, times[i - size] + seconds)
+        times.append(at)
+    return times[-1]
 
 
-def show(name, value, indent=0):
-    if isinstance(value, dict):
-        print(" " * indent + name)
-        for key, inner in value.items():
-            show(key, inner, indent + 2)
-    else:
-        print(" " * indent + f"{name:<36} {value:>10}")
+class Bench:
+    def __init__(self, args):
+        self.args, self.target = args, kubeconfig(args.kubeconfig)
+        self.path = f"/api/v1/namespaces/{args.namespace}/pods"
+        self.api, self.control = Api(self.target), Control(args.control)
+        self.processes = {name: Process(pid) for name, _, pid in
+                          (p.partition("=") for p in args.process)}
+        self.kubelet = self.processes["aci-kubelet"]
+        self.limits = json.loads(args.limits)
+        self.watch = Watch(self.target, args.namespace)
+        self.watch.start()
+
+    def in_parallel(self, names, work):
+        todo, errors = queue.SimpleQueue(), []
+        for name in names:
+            todo.put(name)
+
+        def worker():
+            api = Api(self.target)
+            try:
+                while True:
+                    work(api, todo.get_nowait())
+            except queue.Empty:
+                pass
+            except Exception as error:  # pylint: disable=broad-except
+                errors.append(error)
+
+        threads = [threading.Thread(target=worker) for _ in range(CREATORS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if errors:
+            raise errors[0]
+
+    def counters(self):
+        return {"cpu": {name: p.cpu_seconds() for name, p in self.processes.items()},
+                "api": self.api.requests(), "arm": self.control.stats()}
+
+    @staticmethod
+    def spent(before, after):
+        return {"CPU s": {name: round(seconds - before["cpu"][name], 2)
+                          for name, seconds in after["cpu"].items()},
+                "API writes": growth(before["api"], after["api"]),
+                "ARM requests": growth(before["arm"]["operations"], after["arm"]["operations"]),
+                "answered 429": after["arm"]["throttled"] - before["arm"]["throttled"]}
+
+    def idle(self, seconds):
+        before = self.kubelet.cpu_seconds()
+        time.sleep(seconds)
+        return {"RSS MB": self.kubelet.memory_mb(),
+                "CPU s/min": round((self.kubelet.cpu_seconds() - before) * 60 / seconds, 2)}
+
+    def create(self, names):
+        """Seconds since the beginning, by name, of what happened to each pod."""
+        asked, made, node = {}, {}, self.args.node
+
+        def one(api, name):
+            asked[name] = time.time()
+            api.call("POST", self.path, pod(name, node))
+            made[name] = time.time()
+
+        self.in_parallel(names, one)
+        self.watch.wait(self.watch.running, names, PATIENCE + 2 * bound(self.limits, len(names)))
+        groups = self.control.groups()
+        began = min(asked.values())
+        times = {"asked": asked, "made": made, "seen": self.watch.seen,
+                 "put": {n: groups[n]["createTime"] / 1e9 for n in names},
+                 "started": {n: groups[n]["containers"][0]["startTime"] / 1e9 for n in names},
+                 "running": self.watch.running}
+        return {what: [round(at[n] - began, 3) for n in names] for what, at in times.items()}
+
+    def delete(self, names):
+        asked = {}
+
+        def one(api, name):
+            asked[name] = time.time()
+            api.call("DELETE", f"{self.path}/{name}")
+
+        self.in_parallel(names, one)
+        self.watch.wait(self.watch.gone, names,
+                        PATIENCE + 2 * bound({"windows": self.limits.get("deletes", []),
+                                              "bucket": self.limits.get("bucket")}, len(names)))
+        began = min(asked.values())
+        return {what: [round(at[n] - began, 3) for n in names]
+                for what, at in (("asked", asked), ("gone", self.watch.gone))}
+
+    def steady(self, seconds):
+        before = self.counters()
+        time.sleep(seconds)
+        spent = self.spent(before, self.counters())
+        per_minute = 60 / seconds
+        return {"seconds": seconds,
+                "ARM requests/min": round(sum(spent["ARM requests"].values()) * per_minute),
+                "CPU s/min": round(spent["CPU s"]["aci-kubelet"] * per_minute, 2),
+                "RSS MB": self.kubelet.memory_mb()} | spent
+
+    def burst(self, count):
+        names = [f"burst-{count}-{i:05d}" for i in range(count)]
+        self.kubelet.forget_peak()
+        before = self.counters()
+        up = self.create(names)
+        after = self.counters()
+        pairs = {"create to seen": ("asked", "seen"), "seen to PUT": ("seen", "put"),
+                 "PUT to group Running": ("put", "started"),
+                 "group Running to pod Running": ("started", "running"),
+                 "create to PUT": ("asked", "put"), "create to pod Running": ("asked", "running")}
+        result = {
+            "pods": count,
+            "all created s": max(up["made"]), "all PUT s": max(up["put"]),
+            "all Running s": max(up["running"]),
+            "the limits' own bound s": round(bound(self.limits, count), 2),
+            "seconds": {name: percentiles([b - a for a, b in zip(up[x], up[y])])
+                        for name, (x, y) in pairs.items()},
+            "RSS MB": self.kubelet.memory_mb(), "peak RSS MB": self.kubelet.memory_mb("VmHWM"),
+        } | self.spent(before, after)
+        if self.args.steady:
+            result["steady state"] = self.steady(self.args.steady)
+        before = self.counters()
+        down = self.delete(names)
+        result["deletion"] = {"all deleted s": max(down["gone"]),
+                              "seconds": percentiles(
+                                  [b - a for a, b in zip(down["asked"], down["gone"])]),
+                              "peak RSS MB": self.kubelet.memory_mb("VmHWM"),
+                              "groups left": self.control.stats()["groups"],
+                              } | self.spent(before, self.counters())
+        return result | {"timeline": {"up": up, "down": down}}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for flag in ("--kubeconfig", "--node", "--control", "--pid"):
+    for flag in ("--kubeconfig", "--node", "--control", "--json"):
         parser.add_argument(flag, required=True)
-    parser.add_argument("--pods", default="100,1000")
-    parser.add_argument("--steady", type=int, default=20, help="seconds at rest after each burst")
-    parser.add_argument("--json", default=None)
+    parser.add_argument("--process", action="append", required=True, help="NAME=PID; aci-kubelet and "
+                        "others whose CPU time is of interest")
+    parser.add_argument("--namespace", default="default")
+    parser.add_argument("--pods", default="100,300,1000")
+    parser.add_argument("--steady", type=int, default=120, help="seconds at rest after each burst")
+    parser.add_argument("--idle", type=float, default=10, help="seconds at rest before the first one")
+    parser.add_argument("--limits", default="{}", help="what `bound` takes, as JSON")
+    parser.add_argument("--about", default="{}", help="JSON members of the result")
     args = parser.parse_args()
-    target = kubeconfig(args.kubeconfig)
-    watch = Watch(target)
-    watch.start()
-    cpu = process(args.pid)[2]
-    time.sleep(10)
-    rss, _, cpu_idle = process(args.pid)
-    results = {"idle": {"RSS MB": round(rss, 1), "CPU s per minute": round((cpu_idle - cpu) * 6, 2)},
-               "bursts": []}
-    show("idle", results["idle"])
-    for count in map(int, args.pods.split(",")):
-        results["bursts"].append(burst(args, target, watch, count))
-        show(f"burst of {count}", results["bursts"][-1])
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as out:
-            json.dump(results, out, indent=2)
+    bench = Bench(args)
+    results = json.loads(args.about) | {"idle": bench.idle(args.idle)}
+    results["bursts"] = [bench.burst(count) for count in map(int, args.pods.split(","))]
+    with open(args.json, "w", encoding="utf-8") as out:
+        json.dump(results, out)
 
 
 if __name__ == "__main__":
