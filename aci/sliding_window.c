@@ -52,7 +52,7 @@ static int64_t wait_of_limit(const struct sliding_window *w, size_t i, int64_t n
     if (allowed <= 0)
         return -1;
     int64_t wait = 0;
-    if (is_told && period / TRIES_PER_PERIOD > heard_ago)
+    if (is_told && !w->may_try_ && period / TRIES_PER_PERIOD > heard_ago)
         wait = period / TRIES_PER_PERIOD - heard_ago;
     if (w->used_ >= (size_t)allowed) {
         const int64_t own = nth_last(w, (size_t)allowed) + period - now_ms;
@@ -76,6 +76,7 @@ int64_t sliding_window_wait_ms(const struct sliding_window *w, int64_t now_ms)
 void sliding_window_take(struct sliding_window *w)
 {
     w->under_way_++;
+    w->may_try_ = false;
     for (size_t i = 0; i < w->limit_count; i++)
         w->state_[i].remaining--;
 }
@@ -128,6 +129,7 @@ void sliding_window_pause(struct sliding_window *w, int64_t now_ms, int64_t wait
         wait_ms = MAX_PAUSE_MS;
     if (now_ms + wait_ms > w->paused_until_ms_)
         w->paused_until_ms_ = now_ms + wait_ms;
+    w->may_try_ = true;
     for (size_t i = 0; i < w->limit_count; i++)
         w->state_[i].remaining = 0;
 }

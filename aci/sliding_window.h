@@ -30,6 +30,7 @@ struct sliding_window {
     size_t capacity_, next_, used_;
     int64_t under_way_; /* may be counted at any moment until they end */
     int64_t paused_until_ms_;
+    bool may_try_; /* one, to hear whether there is room again */
 };
 
 /* Limits are copied. */
@@ -48,5 +49,6 @@ void sliding_window_end(struct sliding_window *w, int64_t now_ms, bool is_counte
  * be higher.
  */
 void sliding_window_learn(struct sliding_window *w, size_t i, int64_t now_ms, int64_t remaining);
-/* Refused for these limits: nothing before wait_ms (at least a second, at most an hour). */
+/* Refused for these limits: nothing before wait_ms (at least a second, at most an hour). Then one
+ * goes; where answers tell how many are left, the others wait for its. */
 void sliding_window_pause(struct sliding_window *w, int64_t now_ms, int64_t wait_ms);

@@ -169,6 +169,32 @@ static void a_refusal_is_waited_for(void **state)
     sliding_window_release(&w);
 }
 
+/* ACI's word on when to come again counts, not that it knew of none left before. */
+static void after_a_pause_one_goes_and_its_answer_decides_for_the_others(void **state)
+{
+    (void)state;
+    const struct {
+        int64_t left; /* as the answer to the first says */
+        int64_t expected;
+    } rows[] = {{40, 40}, {0, 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sliding_window w;
+        sliding_window_init(&w, aci_limits, 2);
+        for (size_t limit = 0; limit < 2; limit++)
+            sliding_window_learn(&w, limit, 1, 0);
+        sliding_window_pause(&w, 1, 2000);
+        assert_int_equal(sliding_window_wait_ms(&w, 1), 2000);
+        assert_int_equal(sliding_window_wait_ms(&w, 2001), 0);
+        sliding_window_take(&w);
+        assert_true(sliding_window_wait_ms(&w, 2001) != 0);
+        sliding_window_end(&w, 2050, rows[i].left > 0);
+        for (size_t limit = 0; limit < 2; limit++)
+            sliding_window_learn(&w, limit, 2050, rows[i].left);
+        assert_int_equal(take_all(&w, 2051), rows[i].expected);
+        sliding_window_release(&w);
+    }
+}
+
 static void without_limits_all_may_go(void **state)
 {
     (void)state;
@@ -184,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_stretch_of_time_holds_more_than_allowed),
+        cmocka_unit_test(after_a_pause_one_goes_and_its_answer_decides_for_the_others),
         cmocka_unit_test(a_burst_of_300_takes_two_periods_of_5_minutes),
         cmocka_unit_test(an_answer_with_more_left_raises_the_limit),
         cmocka_unit_test(an_answer_with_nothing_left_is_believed_before_our_own_count),
