@@ -6,7 +6,9 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/alloc.h"
 #include "base/arena.h"
@@ -277,17 +279,79 @@ static bool read_names(const X509 *certificate, struct tls_peer *peer)
     return true;
 }
 
-void tls_peer_read(struct ssl_st *ssl, bool verification_failed, struct tls_peer *peer)
+static void read_fingerprint(const X509 *certificate, char out[static 65])
 {
-    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
 
-    peer->verified = certificate && !verification_failed &&
-                     SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
-                     SSL_get_verify_result(ssl) == X509_V_OK && read_names(certificate, peer);
-    if (!peer->verified) {
+    out[0] = '\0';
+    if (X509_digest(certificate, EVP_sha256(), digest, &n) != 1 || n != 32)
+        return;
+    for (unsigned i = 0; i < n; i++)
+        snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+}
+
+/* When the first certificate of the chain expires; 0 when one has no readable time. */
+static int64_t chain_not_after_s(const STACK_OF(X509) * chain)
+{
+    int64_t first = INT64_MAX;
+
+    for (int i = 0; i < sk_X509_num(chain); i++) {
+        struct tm tm;
+        int64_t t;
+
+        if (ASN1_TIME_to_tm(X509_get0_notAfter(sk_X509_value(chain, i)), &tm) != 1)
+            return 0;
+        t = timegm(&tm);
+        if (t < first)
+            first = t;
+    }
+    return first;
+}
+
+/* chain: the verified one, or NULL when nothing was proved. */
+static void fill_peer(const X509 *certificate, const STACK_OF(X509) * chain, struct tls_peer *peer)
+{
+    peer->has_certificate = certificate != NULL;
+    peer->common_name[0] = '\0';
+    peer->organization_count = 0;
+    peer->not_after_s = 0;
+    peer->fingerprint[0] = '\0';
+    peer->verified = certificate && chain && read_names(certificate, peer);
+    if (peer->verified) {
+        read_fingerprint(certificate, peer->fingerprint);
+        peer->not_after_s = chain_not_after_s(chain);
+    } else {
         peer->common_name[0] = '\0';
         peer->organization_count = 0;
     }
+}
+
+void tls_peer_read(struct ssl_st *ssl, bool verification_failed, struct tls_peer *peer)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    bool holds = certificate && !verification_failed &&
+                 SSL_get_verify_mode(ssl) != SSL_VERIFY_NONE &&
+                 SSL_get_verify_result(ssl) == X509_V_OK;
+
+    fill_peer(certificate, holds ? SSL_get0_verified_chain(ssl) : NULL, peer);
+    X509_free(certificate);
+    ERR_clear_error();
+}
+
+void tls_peer_read_again(struct ssl_st *ssl, struct ssl_ctx_st *ctx, struct tls_peer *peer)
+{
+    X509 *certificate = SSL_get1_peer_certificate(ssl);
+    X509_STORE_CTX *check = X509_STORE_CTX_new();
+    bool holds = false;
+
+    if (certificate && check && SSL_CTX_get_verify_mode(ctx) != SSL_VERIFY_NONE &&
+        X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(ctx), certificate,
+                            SSL_get_peer_cert_chain(ssl)) == 1 &&
+        X509_STORE_CTX_set_default(check, "ssl_client") == 1)
+        holds = X509_verify_cert(check) == 1;
+    fill_peer(certificate, holds ? X509_STORE_CTX_get0_chain(check) : NULL, peer);
+    X509_STORE_CTX_free(check);
     X509_free(certificate);
     ERR_clear_error();
 }

@@ -27,5 +27,7 @@ void tls_watch_verification(struct ssl_st *ssl, bool *flag);
  * fit into struct tls_peer proves nothing.
  */
 void tls_peer_read(struct ssl_st *ssl, bool verification_failed, struct tls_peer *peer);
+/* The same against the client CAs of ctx as they are now. */
+void tls_peer_read_again(struct ssl_st *ssl, struct ssl_ctx_st *ctx, struct tls_peer *peer);
 /* The first error of the thread's queue as text, for messages; empties the queue. */
 const char *tls_error_text(char buf[static 256]);

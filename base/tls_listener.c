@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/tcp.h"
@@ -56,6 +57,7 @@ struct tls_conn {
     bool paused, has_eof;
     bool read_wants_write, write_wants_read, handshake_wants_write;
     bool verification_failed;
+    unsigned generation; /* of the listener's contexts when the peer was last verified */
     struct tls_peer peer;
     void *user;
 };
@@ -67,6 +69,7 @@ struct tls_listener {
     bool plain;
     unsigned max_connections, count;
     SSL_CTX *ctx;
+    unsigned generation; /* counts reloads */
     int fd, port;
     struct vk_fd *source;
     struct vk_timer accept_again; /* after the process ran out of descriptors */
@@ -365,6 +368,7 @@ static void conn_new(struct tls_listener *l, int fd, const struct sockaddr_stora
         conn_kill(c, true);
         return;
     }
+    c->generation = l->generation;
     tls_watch_verification(c->ssl, &c->verification_failed);
     vk_timer_arm(&c->deadline, HANDSHAKE_MS);
 }
@@ -484,13 +488,21 @@ int tls_listener_reload(struct tls_listener *l, const struct tls_listener_config
     /* Connections hold a reference of the old context. */
     tls_context_free(l->ctx);
     l->ctx = ctx;
+    l->generation++;
     return 0;
 }
 
 /* ---- for the owner of a connection ---- */
 
-const struct tls_peer *tls_conn_peer(const struct tls_conn *conn)
+const struct tls_peer *tls_conn_peer(struct tls_conn *conn)
 {
+    struct tls_listener *l = conn->listener;
+    bool has_expired = conn->peer.verified && vk_wall_ms() / 1000 > conn->peer.not_after_s;
+
+    if (conn->ssl && (has_expired || conn->generation != l->generation)) {
+        conn->generation = l->generation;
+        tls_peer_read_again(conn->ssl, l->ctx, &conn->peer);
+    }
     return &conn->peer;
 }
 

@@ -27,14 +27,18 @@ struct tls_listener_config {
     const char *client_ca_file;     /* NULL: client certificates are not asked for */
     unsigned max_connections;       /* 0: 2,000; more are closed at once */
 };
-/* What the peer proved by its certificate; verified is false for none, an expired or a foreign one.
+/*
+ * What the peer proved by its certificate; verified is false for none, an expired or a foreign one.
  */
 struct tls_peer {
+    bool has_certificate; /* one was shown, whether it holds or not */
     bool verified;
     char common_name[256];
     char organizations[8][256];
     size_t organization_count;
-    char address[64]; /* numeric */
+    char fingerprint[65]; /* lower-case hex of the certificate's SHA-256 */
+    int64_t not_after_s;  /* wall clock: the chain holds until then */
+    char address[64];     /* numeric */
 };
 struct tls_listener_events {
     /* After the handshake. Returns the connection's user pointer. */
@@ -55,11 +59,12 @@ VK_MUST_CHECK int tls_listener_new(struct vk_loop *loop, const struct tls_listen
 /* Closes the port and all connections at once, with their `closed`. Not from inside a callback. */
 void tls_listener_free(struct tls_listener *l);
 int tls_listener_port(const struct tls_listener *l);
-/* New certificate for new connections; existing ones go on. On error the old one stays. */
+/* New certificates for new connections; existing ones go on. On error the old ones stay. */
 VK_MUST_CHECK int tls_listener_reload(struct tls_listener *l,
                                       const struct tls_listener_config *config, struct vk_err *err);
 
-const struct tls_peer *tls_conn_peer(const struct tls_conn *conn);
+/* As of now: a chain that expired, or whose CA a reload took away, proves nothing any more. */
+const struct tls_peer *tls_conn_peer(struct tls_conn *conn);
 /* Queues a copy. Above 8 MiB queued the connection is aborted: respect tls_conn_is_full. */
 void tls_conn_write(struct tls_conn *conn, struct vk_str bytes);
 bool tls_conn_is_full(const struct tls_conn *conn); /* above the high-water mark */

@@ -226,7 +226,16 @@ static int open_port(struct kubelet *k, struct vk_err *err)
                                   .cert_file = k->config.cert_file,
                                   .key_file = k->config.key_file,
                                   .client_ca_file = k->config.client_ca_file,
-                                  .allowed_clients = &k->config.allowed_clients,
+                                  .access =
+                                      {
+                                          .client = k->client,
+                                          .node_name = k->config.node.name,
+                                          .review_tokens = k->config.review_tokens,
+                                          .allow_anonymous = k->config.allow_anonymous,
+                                          .token_ttl_ms = k->config.token_ttl_ms,
+                                          .allow_ttl_ms = k->config.allow_ttl_ms,
+                                          .deny_ttl_ms = k->config.deny_ttl_ms,
+                                      },
                                   .pods = k->pods,
                                   .provider = k->provider,
                               },

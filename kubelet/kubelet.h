@@ -19,7 +19,9 @@ struct kubelet_config {
     const char *cluster_id; /* NULL: the UID of namespace kube-system */
     const char *address;    /* the kubelet port's */
     const char *cert_file, *key_file, *client_ca_file;
-    struct json_strs allowed_clients;
+    /* Who may use the port: see server/access.h. */
+    bool review_tokens, allow_anonymous;
+    int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;
     const char *user_agent;
     int64_t finished_group_ttl_ms; /* see pods.h */
     /* The kubelet can't go on: the message says why and what to do. */
@@ -27,8 +29,7 @@ struct kubelet_config {
     void *user;
 };
 
-/* Opens the kubelet port at once. Errors: port in use, unreadable files, a bad list of allowed
- * clients. */
+/* Opens the kubelet port at once. Errors: port in use, unreadable files. */
 VK_MUST_CHECK int kubelet_new(struct vk_loop *loop, struct http_client *http,
                               const struct kubelet_config *config, struct provider *provider,
                               struct kubelet **ret, struct vk_err *err);

@@ -18,7 +18,8 @@ struct aci_kubelet_options {
     const char *address;
     int64_t port;
     const char *client_ca_file, *tls_cert_file, *tls_private_key_file;
-    struct json_strs allowed_clients;
+    bool anonymous_auth, authentication_token_webhook;
+    int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;
     /* Azure */
     const char *subscription, *resource_group, *location, *subnet_id;
     const char *arm_endpoint, *authority_host, *azure_ca_file, *api_version, *imds_endpoint;

@@ -33,7 +33,7 @@ struct rest_call {
     struct vk_buf body; /* kept for a second try; may hold secrets */
     enum rest_patch_type patch;
     int64_t deadline_ms;
-    bool tried_again;
+    bool changes_nothing, tried_again;
     http_body_fn on_body;
     rest_done_fn on_done;
     void *user;
@@ -194,8 +194,9 @@ static const char *content_type(const struct rest_call *call)
  * patch may append. */
 static bool is_idempotent(const struct rest_call *call)
 {
-    return vk_streq(call->method, "GET") || vk_streq(call->method, "DELETE") ||
-           call->patch == REST_MERGE_PATCH || call->patch == REST_STRATEGIC_MERGE_PATCH;
+    return call->changes_nothing || vk_streq(call->method, "GET") ||
+           vk_streq(call->method, "DELETE") || call->patch == REST_MERGE_PATCH ||
+           call->patch == REST_STRATEGIC_MERGE_PATCH;
 }
 
 static void start_http(struct rest_call *call)
@@ -240,6 +241,7 @@ struct rest_call *rest_start(struct rest_client *c, const struct rest_request *r
     vk_buf_init_secret(&call->body, request->body.n);
     vk_buf_addstr(&call->body, request->body);
     call->patch = request->patch;
+    call->changes_nothing = request->changes_nothing;
     call->deadline_ms = request->deadline_ms;
     if (!request->deadline_ms && !request->on_body)
         call->deadline_ms = DEFAULT_DEADLINE_MS;

@@ -34,6 +34,7 @@ struct rest_request {
     const char *path;   /* "/api/v1/namespaces/x/pods/y/status?..." , encoded */
     struct vk_str body; /* JSON */
     enum rest_patch_type patch;
+    bool changes_nothing; /* a POST that only asks: may be sent twice */
     int64_t deadline_ms;  /* 0: 30 s; watches: see on_body */
     const char *what;     /* "patch status of pod default/web", for messages; copied */
     http_body_fn on_body; /* streaming GET (watch, list); no deadline unless given */

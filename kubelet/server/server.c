@@ -2,17 +2,20 @@
 #include "kubelet/server/server.h"
 
 #include "base/alloc.h"
+#include "base/file_watch.h"
 #include "base/log.h"
 #include "base/url.h"
-#include "kubelet/server/authentication.h"
 #include "kubelet/server/handlers.h"
 
 #define MAX_REQUEST_BODY (1 << 20)
+#define LOOK_AT_FILES_MS 2000
 
 struct kubelet_server {
     struct http_server *http;
     struct handler_context context;
-    const struct json_strs *allowed_clients;
+    struct access *access;
+    struct tls_listener_config listener; /* strings are the configuration's */
+    struct file_watch *files;
 };
 
 static int status_of(const struct vk_err *err, int fallback)
@@ -175,61 +178,77 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
     reply_line(x, 404, "404 page not found\n");
 }
 
+/* A request that waits at the gate, in its exchange's arena. */
+struct arrival {
+    struct kubelet_server *server;
+    enum route route;
+    const char *name;
+    struct route_params params;
+};
+
+static void on_passed(void *user, struct http_exchange *x)
+{
+    struct arrival *a = user;
+
+    dispatch(a->server, x, a->route, a->name, &a->params);
+}
+
 static void on_request(void *user, struct http_exchange *x)
 {
     struct kubelet_server *s = user;
-    const struct http1_head *head = http_exchange_head(x);
-    const struct tls_peer *peer = http_exchange_peer(x);
-    struct route_params params;
-    const char *name;
-    enum route route;
-    struct vk_err err;
+    struct arrival *a = vk_arena_alloc(http_exchange_arena(x), sizeof(*a));
 
-    log_v(2, "Request on the kubelet port", LS("method", head->method), LS("path", head->path),
-          LS("user", peer->common_name), LS("peer", peer->address));
-    if (!split_path(head->path, http_exchange_arena(x), &name, &params)) {
+    a->server = s;
+    if (!split_path(http_exchange_head(x)->path, http_exchange_arena(x), &a->name, &a->params)) {
         reply_line(x, 400, "bad request path\n");
         return;
     }
-    route = find_route(name, &params);
-    /* Authenticated before 404, so that strangers learn nothing about the paths. */
-    if (route != ROUTE_HEALTHZ && authenticate(peer, s->allowed_clients, &err) < 0) {
-        log_warning("Refused a request on the kubelet port", LS("path", head->path),
-                    LS("user", peer->common_name), LS("peer", peer->address), LERR(&err));
-        handler_reply_error(x, &err, 401);
-        return;
-    }
-    dispatch(s, x, route, name, &params);
+    a->route = find_route(a->name, &a->params);
+    /* Before 404, so that strangers learn nothing about the paths. */
+    if (a->route == ROUTE_HEALTHZ)
+        on_passed(a, x);
+    else
+        access_check(s->access, x, a->name, on_passed, a);
+}
+
+static void on_files_changed(void *user)
+{
+    struct kubelet_server *s = user;
+    struct vk_err err;
+
+    if (tls_listener_reload(http_server_listener(s->http), &s->listener, &err) < 0)
+        log_error("Can't use the certificates of the kubelet port that changed; the old ones stay",
+                  LERR(&err));
+    else
+        log_info("Read the certificates of the kubelet port again",
+                 LI("port", kubelet_server_port(s)));
 }
 
 int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config *config,
                        struct kubelet_server **ret, struct vk_err *err)
 {
-    struct kubelet_server *s;
-    struct http_server_config http = {
-        .listener =
-            {
-                .address = config->address,
-                .port = config->port,
-                .cert_file = config->cert_file,
-                .key_file = config->key_file,
-                .client_ca_file = config->client_ca_file,
-            },
-        .max_body = MAX_REQUEST_BODY,
-    };
-    int rc;
+    struct kubelet_server *s = vk_calloc(1, sizeof(*s));
+    const char *const files[] = {config->cert_file, config->key_file, config->client_ca_file};
 
-    if (authentication_check_list(config->allowed_clients, err) < 0)
-        return -(int)err->code;
-    s = vk_calloc(1, sizeof(*s));
+    s->listener = (struct tls_listener_config){
+        .address = config->address,
+        .port = config->port,
+        .cert_file = config->cert_file,
+        .key_file = config->key_file,
+        .client_ca_file = config->client_ca_file,
+    };
     s->context =
         (struct handler_context){.loop = loop, .pods = config->pods, .provider = config->provider};
-    s->allowed_clients = config->allowed_clients;
-    rc = http_server_new(loop, &http, on_request, s, &s->http, err);
-    if (rc < 0) {
+    s->access = access_new(loop, &config->access);
+    if (http_server_new(
+            loop,
+            &(struct http_server_config){.listener = s->listener, .max_body = MAX_REQUEST_BODY},
+            on_request, s, &s->http, err) < 0) {
+        access_free(s->access);
         vk_free(s);
         return vk_err_wrap(err, "kubelet port %s:%d", config->address, config->port);
     }
+    s->files = file_watch_new(loop, files, VK_COUNT(files), LOOK_AT_FILES_MS, on_files_changed, s);
     *ret = s;
     return 0;
 }
@@ -238,7 +257,9 @@ void kubelet_server_free(struct kubelet_server *s)
 {
     if (!s)
         return;
+    file_watch_free(s->files);
     http_server_free(s->http);
+    access_free(s->access);
     vk_free(s);
 }
 

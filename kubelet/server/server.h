@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The kubelet port: /healthz for everybody; /pods, /runningpods/, /containerLogs, /exec, /attach
- * and /portForward for allowed clients. What this provider or version can't do is answered 501 with
- * a sentence. Source: k8s v1.37.2 pkg/kubelet/server/server.go.
+ * and /portForward for those whom the API server allows it (access.h). What this provider or
+ * version can't do is answered 501 with a sentence. Source: k8s v1.37.2
+ * pkg/kubelet/server/server.go.
  */
 #pragma once
 
 #include "base/http_server.h"
 #include "kubelet/pods/pods.h"
 #include "kubelet/provider.h"
+#include "kubelet/server/access.h"
 
 struct kubelet_server;
 
 struct kubelet_server_config {
     const char *address; /* numeric, to listen on */
     int port;
+    /* Files are read again when they change. */
     const char *cert_file, *key_file;
-    const char *client_ca_file;              /* NULL: only /healthz answers */
-    const struct json_strs *allowed_clients; /* borrowed */
+    const char *client_ca_file; /* NULL: client certificates prove nothing */
+    struct access_config access;
     struct pods *pods;
     struct provider *provider;
 };
