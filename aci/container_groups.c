@@ -453,6 +453,23 @@ struct groups_call *container_groups_logs(struct container_groups *groups, const
     return call;
 }
 
+struct arm_call *container_groups_action(struct container_groups *groups, const char *name,
+                                         const char *container, const char *action,
+                                         const struct arm_request *request)
+{
+    struct arm_request post = *request;
+    struct vk_buf rest VK_BUF_AUTO;
+    vk_buf_init(&rest, ARM_MAX_URL_BYTES);
+    vk_buf_adds(&rest, "/containers/");
+    url_encode(&rest, vk_str_of(container));
+    vk_buf_addc(&rest, '/');
+    vk_buf_adds(&rest, action);
+    char *target VK_AUTOFREE = group_path(groups, name, vk_buf_peek(&rest));
+    post.method = "POST";
+    post.target = target;
+    return arm_call_start(groups->arm, &post);
+}
+
 struct container_groups *container_groups_new(struct vk_loop *loop, struct arm_client *arm,
                                               const char *subscription, const char *resource_group)
 {

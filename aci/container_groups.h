@@ -71,6 +71,12 @@ struct groups_call *container_groups_logs(struct container_groups *groups, const
                                           const char *container, int64_t tail /* -1: all */,
                                           bool timestamps, group_logs_fn done, void *user);
 
+/* POST of an action ("exec", "attach") on a container, for aci/exec.h. Method and target of the
+ * request are filled in. */
+struct arm_call *container_groups_action(struct container_groups *groups, const char *name,
+                                         const char *container, const char *action,
+                                         const struct arm_request *request);
+
 /* True while nothing was sent yet: cancelled now, ARM never hears of it. NULL: false. */
 bool groups_call_is_waiting(const struct groups_call *call);
 /* NULL is fine. */

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "provider/container_logs.h"
+#include "provider/exec_session.h"
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
 #include "provider/orphans.h"
@@ -51,6 +52,9 @@ struct aci_provider {
     struct retirement *retirement;
     struct orphans *orphans;
     struct container_logs *logs;
+    struct resolver *resolver;
+    struct exec_streams *streams;
+    struct exec_sessions *execs;
     struct registry_client *registries;
     struct image_configs *images;
     struct vk_list pings;
@@ -117,6 +121,50 @@ static void aci_log_stream_cancel(void *self, struct log_stream *s)
 {
     (void)self;
     log_stream_cancel(s);
+}
+
+static struct exec_session *aci_run_in_container(void *self, const struct exec_request *request,
+                                                 const struct exec_events *events, void *user)
+{
+    struct aci_provider *p = self;
+    return exec_session_run(p->execs, request, events, user);
+}
+
+static struct exec_session *aci_attach_to_container(void *self, const struct exec_request *request,
+                                                    const struct exec_events *events, void *user)
+{
+    struct aci_provider *p = self;
+    return exec_session_attach(p->execs, request, events, user);
+}
+
+static bool aci_exec_write(void *self, struct exec_session *s, struct vk_str bytes)
+{
+    (void)self;
+    return exec_session_write(s, bytes);
+}
+
+static void aci_exec_end_input(void *self, struct exec_session *s)
+{
+    (void)self;
+    exec_session_end_input(s);
+}
+
+static void aci_exec_resize(void *self, struct exec_session *s, uint16_t rows, uint16_t columns)
+{
+    (void)self;
+    exec_session_resize(s, rows, columns);
+}
+
+static void aci_exec_resume(void *self, struct exec_session *s)
+{
+    (void)self;
+    exec_session_resume(s);
+}
+
+static void aci_exec_cancel(void *self, struct exec_session *s)
+{
+    (void)self;
+    exec_session_cancel(s);
 }
 
 static void aci_get_capacity(void *self, struct node_capacity *ret)
@@ -224,6 +272,13 @@ static const struct provider_ops aci_ops = {
     .get_container_logs = aci_get_container_logs,
     .log_stream_resume = aci_log_stream_resume,
     .log_stream_cancel = aci_log_stream_cancel,
+    .run_in_container = aci_run_in_container,
+    .attach_to_container = aci_attach_to_container,
+    .exec_write = aci_exec_write,
+    .exec_end_input = aci_exec_end_input,
+    .exec_resize = aci_exec_resize,
+    .exec_resume = aci_exec_resume,
+    .exec_cancel = aci_exec_cancel,
     .get_capacity = aci_get_capacity,
     .is_synced = aci_is_synced,
     .ping = aci_ping,
@@ -302,6 +357,12 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
     p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
     p->retirement = retirement_new(p->loop, p->groups, p->tracker, p->writer, p->finished_logs);
     p->logs = container_logs_new(p->loop, p->groups, p->tracker, p->finished_logs);
+    p->resolver = resolver_new(p->loop);
+    const struct exec_streams_config streams = {
+        .resolver = p->resolver,
+        .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file};
+    p->streams = exec_streams_new(p->loop, &streams);
+    p->execs = exec_sessions_new(p->loop, p->groups, p->streams);
 }
 
 int aci_provider_new(struct vk_loop *loop, struct http_client *http,
@@ -373,6 +434,9 @@ void aci_provider_free(struct aci_provider *p)
         return;
     aci_stop(p);
     container_logs_free(p->logs);
+    exec_sessions_free(p->execs);
+    exec_streams_free(p->streams);
+    resolver_free(p->resolver);
     retirement_free(p->retirement);
     finished_logs_free(p->finished_logs);
     orphans_free(p->orphans);
