@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "provider/exec_resize.h"
 #include "provider/exec_shell.h"
 #include "provider/group_identity.h"
 
@@ -27,9 +28,10 @@ struct exec_session {
     void *user;
     char group[GROUP_NAME_MAX + 1];
     char *container, *namespace_;
-    bool tty, has_output, has_error;
-    uint16_t rows, columns;
-    struct exec_shell *shell; /* NULL: an attachment */
+    bool has_output, has_error;
+    uint16_t rows, columns;     /* of the client's terminal */
+    struct exec_resize *resize; /* NULL: no terminal */
+    struct exec_shell *shell;   /* NULL: an attachment */
     struct exec_call *call;
     struct exec_stream *stream;
     bool is_input_full;
@@ -45,6 +47,7 @@ static void session_free(struct exec_session *s)
     exec_stream_cancel(s->stream);
     vk_timer_disarm(&s->timer);
     exec_shell_free(s->shell);
+    exec_resize_free(s->resize);
     vk_free(s->container);
     vk_free(s->namespace_);
     vk_free(s);
@@ -162,6 +165,13 @@ void exec_session_resume(struct exec_session *s)
     linger(s);
 }
 
+/* The client's size may have come after the start. */
+static void follow_size(struct exec_session *s)
+{
+    if (s->resize && exec_shell_is_ready(s->shell))
+        exec_resize_to(s->resize, exec_shell_terminal(s->shell), s->rows, s->columns);
+}
+
 /* The shell waits for our word before it leaves, so that no output is lost with the terminal. */
 static void end_well(struct exec_session *s, int code)
 {
@@ -191,6 +201,7 @@ static void on_received(void *user, struct vk_str bytes)
     } else {
         if (s->shell)
             pump(s);
+        follow_size(s);
         linger(s);
         pause_if_full(s);
     }
@@ -247,6 +258,8 @@ static void start(struct exec_session *s)
     const struct exec_target target = {
         .group = s->group, .container = s->container, .owner = s->namespace_};
 
+    if (s->resize)
+        exec_resize_is(s->resize, s->rows, s->columns);
     if (s->shell)
         s->call = exec_start(s->owner->groups, &target, EXEC_SHELL_PROGRAM, s->rows, s->columns,
                              on_endpoint, s);
@@ -279,7 +292,6 @@ static struct exec_session *session_new(struct exec_sessions *sessions,
     group_name(request->id.namespace_, request->id.name, request->id.uid, s->group);
     s->container = vk_strdup(request->container);
     s->namespace_ = vk_strdup(request->id.namespace_);
-    s->tty = request->tty;
     s->has_output = request->has_output;
     s->has_error = request->has_error;
     s->rows = request->rows;
@@ -307,7 +319,9 @@ struct exec_session *exec_session_run(struct exec_sessions *sessions,
         return s;
     if (!request->has_input)
         exec_shell_end_input(s->shell);
-    if (s->tty && !s->rows)
+    if (request->tty)
+        s->resize = exec_resize_new(sessions->loop, sessions, request);
+    if (request->tty && !s->rows)
         vk_timer_arm(&s->timer, SIZE_WAIT_MS);
     return s;
 }
@@ -329,8 +343,11 @@ void exec_session_resize(struct exec_session *s, uint16_t rows, uint16_t columns
 {
     s->rows = rows;
     s->columns = columns;
-    if (s->shell && !s->call && !s->stream && vk_timer_is_armed(&s->timer))
+    if (!s->shell)
+        return;
+    if (!s->call && !s->stream && s->failure.code == VK_OK)
         vk_timer_arm(&s->timer, 0);
+    follow_size(s);
 }
 
 void exec_session_cancel(struct exec_session *s)
@@ -357,9 +374,8 @@ void exec_sessions_free(struct exec_sessions *sessions)
 {
     if (!sessions)
         return;
-    VK_LIST_FOREACH(it, &sessions->list)
-    {
-        session_free(VK_LIST_ENTRY(it, struct exec_session, link));
-    }
+    /* A session may take another one with it. */
+    while (!vk_list_is_empty(&sessions->list))
+        session_free(VK_LIST_ENTRY(sessions->list.next, struct exec_session, link));
     vk_free(sessions);
 }

@@ -32,6 +32,9 @@ static const char split_head[] =
     "|tr 0-9a-f '!#$%&()*,-.:;<>?');[ -n \"$c\" ];do printf %s \"$c\";done;printf '}';}\n";
 static const char split_tail[] = "{ { r <&3 3<&- 4>&- 6>&-|x;}|o >&4 3<&- 6>&-;} 6>&1|e >&4 3<&-\n"
                                  "read -r k\n";
+static const char terminal_head[] =
+    "trap : INT QUIT\nTERM=${TERM:-xterm};export TERM\nstty sane\n"
+    "printf '\\1B%s]' \"$(readlink /proc/self/fd/0 2>/dev/null)\"\n";
 /* The traps keep this shell alive when the terminal interrupts the command; the command itself has
  * the defaults. */
 static const char terminal_tail[] = "trap '' TTOU TTIN\nstty raw -echo\n";
@@ -39,6 +42,7 @@ static const char terminal_tail[] = "trap '' TTOU TTIN\nstty raw -echo\n";
 #define PREAMBLE_MAX ((size_t)64 << 10)
 #define PREAMBLE_KEPT 256
 #define TOOL_MAX 16
+#define TERMINAL_MAX 64
 /* Lengths have seven bytes, so that dd reads them: see feed_begin. */
 #define END_OF_INPUT "000000\n"
 /* What one turn of the input relay takes. */
@@ -67,8 +71,8 @@ struct exec_shell {
     bool tty, begun, input_ended, input_end_sent, exited;
     int exit_code;
     char nonce[EXEC_SHELL_NONCE_LEN + 1];
-    char tool[TOOL_MAX + 1], preamble[PREAMBLE_KEPT + 1];
-    size_t tool_n, preamble_n, preamble_total;
+    char tool[TOOL_MAX + 1], preamble[PREAMBLE_KEPT + 1], terminal[TERMINAL_MAX + 1];
+    size_t tool_n, preamble_n, preamble_total, terminal_n;
     struct decoder output, error;
     bool in_frame;
     char frame[FRAME_MAX + 1]; /* also what may be one, in the terminal's bytes */
@@ -363,13 +367,20 @@ static int feed_boot(struct exec_shell *sh, char c, struct vk_err *err)
 }
 
 /* "\1B": the script was read. Input before it would be lost: bash's read takes from a raw terminal
- * whatever is there. */
+ * whatever is there. With a terminal for the command its name follows, up to a bracket. */
 static bool feed_begin(struct exec_shell *sh, char c)
 {
-    if (c != "\1B"[sh->frame_n++])
-        return false;
-    if (sh->frame_n < 2)
+    if (sh->frame_n < 2) {
+        if (c != "\1B"[sh->frame_n++])
+            return false;
+        if (sh->frame_n < 2 || sh->tty)
+            return true;
+    } else if (c != ']') {
+        if (sh->terminal_n == TERMINAL_MAX || c <= ' ' || c > '~')
+            return false;
+        sh->terminal[sh->terminal_n++] = c;
         return true;
+    }
     sh->frame_n = 0;
     sh->begun = true;
     sh->state = sh->tty ? STATE_TERMINAL : STATE_SPLIT;
@@ -433,7 +444,7 @@ static void write_script(struct exec_shell *sh, const struct exec_shell_config *
     struct vk_buf script;
     vk_buf_init_secret(&script, BUFFER_MAX);
     if (config->tty) {
-        vk_buf_adds(&script, "trap : INT QUIT\nstty sane\nprintf '\\1B'\n");
+        vk_buf_adds(&script, terminal_head);
         add_command(&script, config);
         vk_buf_adds(&script, "\nc=$?\n");
         vk_buf_adds(&script, terminal_tail);
@@ -512,6 +523,11 @@ bool exec_shell_has_exited(const struct exec_shell *sh, int *ret_code)
 bool exec_shell_is_done(const struct exec_shell *sh)
 {
     return sh->exited && (sh->tty || (sh->output.ended && sh->error.ended));
+}
+
+const char *exec_shell_terminal(const struct exec_shell *sh)
+{
+    return sh->terminal;
 }
 
 const char *exec_shell_preamble(const struct exec_shell *sh)

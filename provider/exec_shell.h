@@ -60,6 +60,9 @@ bool exec_shell_is_ready(const struct exec_shell *sh);
 bool exec_shell_has_exited(const struct exec_shell *sh, int *ret_code);
 /* The command ended and all its output came; what is in out then lets the shell leave. */
 bool exec_shell_is_done(const struct exec_shell *sh);
+/* The name of the terminal inside the container, once ready with a terminal for the command; ""
+ * where the container does not tell. */
+const char *exec_shell_terminal(const struct exec_shell *sh);
 /* What the terminal showed before the shell was ready, at most 256 printable characters: where
  * there is no shell, the runtime's words. */
 const char *exec_shell_preamble(const struct exec_shell *sh);

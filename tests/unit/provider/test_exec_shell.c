@@ -293,6 +293,7 @@ static void terminal_reaches_the_command_and_its_code_comes_back(void **state)
         seen.then = "answer\r";
         run(&seen, s);
         assert_string_equal(vk_buf_peek(&seen.output), "ask\r\nanswer\r\n");
+        assert_true(vk_starts(exec_shell_terminal(seen.sh), "/dev/pts/"));
         assert_int_equal(seen.code, 9);
         seen_release(&seen);
     }
@@ -378,12 +379,16 @@ static const struct transcript transcripts[] = {
     {"\1Q", "", "", false, -1, true},
     {"\1R\r\n", "", "", false, -1, true},
     {"\1Mod\r\n", "", "", false, -1, true},
-    {"\1R\n\1B"
+    {"\1R\n\1B/dev/pts/0]"
      "hi\1[x\1\1[0123y\r\n\1[" NONCE " 5]rest",
      "hi\1[x\1\1[0123y\r\n", "", true, 5, false},
-    {"\1R\n\1B"
+    {"\1R\n\1B]"
      "hi\1[" NONCE " x]",
      "hi", "", true, -1, true},
+    {"\1R\n\1B/dev/pts/0\n]", "", "", true, -1, true},
+    {"\1R\n\1B"
+     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0]",
+     "", "", true, -1, true},
     {"\1R\nhi", "", "", true, -1, true},
 };
 
