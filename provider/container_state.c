@@ -48,6 +48,18 @@ static bool mentions(const char *text, const char *word)
     return text && strcasestr(text, word) != NULL;
 }
 
+/* The reason of a kubelet as a word of its own: "room" is none. */
+static bool says_oom_killed(const char *text)
+{
+    static const char word[] = "OOMKilled";
+    const size_t n = sizeof(word) - 1;
+    for (const char *at = text; at && (at = strcasestr(at, word)); at += n) {
+        if ((at == text || !isalnum((unsigned char)at[-1])) && !isalnum((unsigned char)at[n]))
+            return true;
+    }
+    return false;
+}
+
 /* The text between the first pair of double quotes, when it carries a digest. */
 static const char *quoted_digest(const char *message, struct vk_arena *arena)
 {
@@ -160,7 +172,7 @@ static void read_terminated(const struct group_container_state *state, const cha
         return;
     }
     ret->exit_code = state->exit_code;
-    if (mentions(state->detail_status, "OOM"))
+    if (says_oom_killed(state->detail_status))
         ret->reason = "OOMKilled";
     explain_exit_code(ret);
 }

@@ -20,9 +20,10 @@ struct container_state_context {
  * the digest that the pull events name, empty before the first start. Exit codes 7147 and 7148 are
  * the platform's own: TerminatedByPlatform and KilledByPlatform.
  *
- * OOMKilled is taken from ACI's words alone: they are those of a kubelet ("Error", "Completed",
- * "CrashLoopBackOff: ..." were recorded), and exit code 137 has other causes too, so that a bare
- * one stays Error with a message that says what it mostly means.
+ * OOMKilled is taken from the word OOMKilled in ACI's detailStatus alone: its words are those of a
+ * kubelet ("Error", "Completed", "CrashLoopBackOff: ..." were recorded), but Azure's documents name
+ * exit code 137 for SIGKILL and for memory alike and no word for the latter, so that a bare 137
+ * stays Error with a message that says what it mostly means.
  *
  * never_restarts: where ACI ran the container again all the same, the first end that it still tells
  * of is the container's state for good, as a Job expects it.

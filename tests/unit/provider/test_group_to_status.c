@@ -135,6 +135,41 @@ static bool runs_on(const char *policy, const char *containers)
     "{\"name\":\"" name "\",\"properties\":{\"instanceView\":{\"currentState\":" state             \
     ",\"previousState\":{\"state\":\"Terminated\",\"exitCode\":3}}}}"
 
+/* Exit code 137 alone never is: a container may be killed, or say so itself. */
+static void only_the_word_oom_killed_is_oom_killed(void **state)
+{
+    static const struct {
+        const char *detail, *reason;
+    } rows[] = {
+        {"OOMKilled", "OOMKilled"},
+        {"OOMKilled: memory limit reached", "OOMKilled"},
+        {"Error: the container was OOMKilled", "OOMKilled"},
+        {"Error", "Error"},
+        {"", "Error"},
+        {"Error: no room left", "Error"},
+        {"NotOOMKilledAtAll", "NotOOMKilledAtAll"},
+    };
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(rows); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        const char *text = vk_arena_printf(arena,
+                                           "{\"name\":\"g\",\"properties\":{\"restartPolicy\":"
+                                           "\"Never\",\"containers\":[{\"name\":\"c\","
+                                           "\"properties\":{\"instanceView\":{\"currentState\":{"
+                                           "\"state\":\"Terminated\",\"exitCode\":137,"
+                                           "\"detailStatus\":\"%s\"}}}}]}}",
+                                           rows[i].detail);
+        struct container_group group;
+        struct pod_status status;
+        struct vk_err err;
+        assert_int_equal(container_group_parse(vk_str_of(text), arena, &group, &err), 0);
+        group_to_status(&group, arena, &status);
+        const struct container_status *c = status.container_statuses.v;
+        if (c->state.exit_code != 137 || !vk_streq(c->state.reason, rows[i].reason))
+            fail_msg("'%s': %s", rows[i].detail, c->state.reason);
+    }
+}
+
 static void a_pod_that_ended_and_runs_again_runs_on(void **state)
 {
     (void)state;
@@ -368,6 +403,7 @@ int main(void)
         cmocka_unit_test(groups_become_the_statuses_of_the_golden_files),
         cmocka_unit_test(a_mangled_group_still_gives_a_status),
         cmocka_unit_test(phases_follow_the_restart_policy),
+        cmocka_unit_test(only_the_word_oom_killed_is_oom_killed),
         cmocka_unit_test(a_pod_that_ended_and_runs_again_runs_on),
         cmocka_unit_test(random_groups_never_make_anything_up),
     };
