@@ -333,7 +333,7 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     op->pod = pod;
     op->resolved = resolved;
     pod->write = op;
-    if (pod->exists && !pod->refused) {
+    if (pod->exists && !pod->refused && !tracked_pod_is_denied(pod)) {
         /* The LIST named it with this pod's uid. */
         pod->wanted = true;
         adopt(op);

@@ -45,7 +45,7 @@ struct tracked_pod {
     int64_t read_due_mono_ms, read_interval_ms, last_read_mono_ms;
     int64_t transition_since_mono_ms;
     struct groups_call *read;
-    unsigned missing; /* GETs in a row that said 404 */
+    unsigned missing; /* GETs in a row that said 404, no more than TRACKED_POD_DENIED */
 
     /* What was last reported. */
     bool was_reported;
@@ -61,6 +61,13 @@ struct tracked_pod {
     bool being_checked;
     uint64_t confirmed_in; /* number of the last sweep that found the pod gone */
 };
+
+/* So many GETs in a row did not find the group: whoever shows it, LIST, is not believed. */
+#define TRACKED_POD_DENIED 2
+static inline bool tracked_pod_is_denied(const struct tracked_pod *pod)
+{
+    return pod->missing >= TRACKED_POD_DENIED;
+}
 
 struct tracked_pod *tracked_pod_new(const struct pod_identity *id);
 /* Cancels its read. No write may be under way. */

@@ -31,9 +31,9 @@
 #define MAX_READS_IN_FLIGHT 48
 /* What ARM refills a second. */
 #define ARM_READS_PER_S 25
+#define READ_DENIED_MS 30000 /* LIST shows it, GET does not find it */
 /* ARM may answer 404 for a moment after it accepted a group. */
 #define SETTLE_MS 10000
-#define MISSING_GETS 2
 
 struct tracker {
     struct vk_loop *loop;
@@ -308,15 +308,20 @@ static void handle_group(struct tracker *t, struct tracked_pod *pod,
 static void handle_missing(struct tracker *t, struct tracked_pod *pod)
 {
     const int64_t now = vk_mono_ms();
-    pod->missing++;
-    if (pod->missing < MISSING_GETS ||
-        (pod->accepted_mono_ms && now - pod->accepted_mono_ms < SETTLE_MS)) {
+    const bool told = tracked_pod_is_denied(pod);
+    const bool settles = pod->accepted_mono_ms && now - pod->accepted_mono_ms < SETTLE_MS;
+    if (!told && (settles || pod->missing == 0)) {
+        pod->missing = 1;
         pod->suspect = true;
         pod->read_due_mono_ms = now + READ_RETRY_MS / 2;
         return;
     }
-    pod->exists = false;
+    pod->missing = TRACKED_POD_DENIED;
     pod->in_transition = false;
+    pod->read_due_mono_ms = now + READ_DENIED_MS;
+    if (told)
+        return;
+    pod->exists = false;
     log_v(1, "Container group vanished", LS("group", pod->group), LS("podUID", pod->uid));
     pod->pins++;
     report(t, pod, false);
@@ -368,6 +373,8 @@ static enum urgency urgency_of(const struct tracker *t, const struct tracked_pod
 {
     if (!can_read(pod))
         return URGENCY_NONE;
+    if (tracked_pod_is_denied(pod))
+        return now >= pod->read_due_mono_ms ? URGENCY_STEADY : URGENCY_NONE;
     if (pod->suspect)
         return now >= pod->read_due_mono_ms ? URGENCY_SUSPECT : URGENCY_NONE;
     if (pod->in_transition) {
@@ -461,13 +468,15 @@ static void on_item(void *user, const struct container_group *group)
     if (pod->write)
         return;
     const int64_t now = vk_mono_ms();
+    const bool is_denied = tracked_pod_is_denied(pod);
     if (!pod->exists) {
         pod->exists = true;
         pod->exists_since_mono_ms = now;
-        pod->suspect = true;
-        pod->read_due_mono_ms = now;
+        pod->suspect = !is_denied;
+        pod->read_due_mono_ms = is_denied ? pod->read_due_mono_ms : now;
     }
-    note_provisioning(t, pod, group->provisioning_state ? group->provisioning_state : "");
+    if (!is_denied)
+        note_provisioning(t, pod, group->provisioning_state ? group->provisioning_state : "");
 }
 
 /* Groups that a complete LIST did not name: a GET confirms it where it matters. */
@@ -480,7 +489,10 @@ static void note_absent(struct tracker *t)
         if (pod->listed_in == t->list_number || pod->write || pod->pins)
             continue;
         const bool known_before = pod->exists_since_mono_ms < t->list_started_mono_ms;
-        if (pod->exists && known_before && !pod->suspect) {
+        if (pod->exists && known_before && tracked_pod_is_denied(pod)) {
+            pod->exists = false;
+            pod->missing = 0;
+        } else if (pod->exists && known_before && !pod->suspect) {
             pod->suspect = true;
             pod->read_due_mono_ms = now;
         } else if (!pod->exists && !pod->wanted && !pod->uncertain && !pod->being_checked) {

@@ -21,7 +21,7 @@ struct world {
     struct provider_upcalls upcalls;
     struct vk_timer poll;
     bool is_quiet;
-    unsigned reports, running, ended;
+    unsigned reports, running, ended, lost;
     int64_t last_report_ms;
 };
 
@@ -29,7 +29,8 @@ static void on_status(void *k, const struct provider_pod_status *status)
 {
     struct world *w = k;
     w->reports++;
-    w->running += vk_streq(status->status.phase, "Running");
+    w->lost += !status->group_exists;
+    w->running += status->group_exists && vk_streq(status->status.phase, "Running");
     w->ended += vk_streq(status->status.phase, "Failed");
     w->last_report_ms = vk_mono_ms();
 }
@@ -259,6 +260,41 @@ static void one_that_waits_for_long_does_not_keep_all_listed(void **state)
     assert_int_equal(w->running, 1);
 }
 
+/* Nothing that costs much, or is told again and again; a look now and then finds it. */
+static void a_group_that_only_lists_show_is_told_once_and_read_seldom(void **state)
+{
+    struct world *w = *state;
+    (void)add(w, 0, "Succeeded", "Running");
+    start(w);
+    pass(w, 5000);
+    assert_int_equal(w->running, 1);
+    w->arm.rule = (struct arm_rule){"GET", ARM_REFUSE, 404, "ResourceNotFound", 1};
+    pass(w, 10000);
+    assert_int_equal(w->lost, 0);
+    w->arm.rule = (struct arm_rule){"GET", ARM_REFUSE, 404, "ResourceNotFound", 1000};
+    pass(w, 10000);
+    assert_int_equal(w->lost, 1);
+    w->arm.rule.count = 1000;
+    w->arm.lists = 0;
+    pass(w, 300000);
+    assert_int_equal(w->lost, 1);
+    assert_in_range(1000 - w->arm.rule.count, 8, 11);
+    assert_in_range(w->arm.lists, 25, 32);
+    assert_true(tracker_find(w->tracker, "pod-0")->exists);
+    w->arm.rule.count = 0;
+    pass(w, READ_DENIED_MS + 1000);
+    assert_int_equal(w->running, 2);
+    /* Once more, and then it is gone for lists too. */
+    w->arm.rule = (struct arm_rule){"GET", ARM_REFUSE, 404, "ResourceNotFound", 1000};
+    pass(w, 10000);
+    assert_int_equal(w->lost, 2);
+    vk_map_free(w->arm.groups, arm_group_free);
+    w->arm.groups = vk_map_new();
+    pass(w, 30000);
+    assert_int_equal(w->lost, 2);
+    assert_null(tracker_find(w->tracker, "pod-0"));
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -270,6 +306,7 @@ int main(void)
         WITH_WORLD(hundred_that_become_ready_are_seen_within_a_second),
         WITH_WORLD(lists_tell_of_a_burst_and_gets_only_follow),
         WITH_WORLD(one_that_waits_for_long_does_not_keep_all_listed),
+        WITH_WORLD(a_group_that_only_lists_show_is_told_once_and_read_seldom),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
