@@ -4,8 +4,8 @@
  * and tick does not scale: LIST, each second while something changes, shows existence and
  * provisioningState of all; GET goes first to groups that a LIST change or a write made suspect,
  * then to groups in transition, then round robin to the rest, each within 90 s at 1,000 groups. All
- * of it stays below 80 % of ARM's reads. Reports upwards only what changed. GET decides: a group that
- * it does not find twice in a row is gone, whatever LIST goes on showing.
+ * of it stays below 80 % of ARM's reads. Reports upwards only what changed. GET decides: a group
+ * that it does not find twice in a row is gone, whatever LIST goes on showing.
  */
 #pragma once
 
