@@ -103,7 +103,10 @@ struct provider_ops {
      * PROVIDER_REASON_QUOTA: the platform runs as many pods as it may.
      */
     void (*create_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);
-    /* Removes the group; success when the platform says that it is gone. */
+    /*
+     * Removes the group; success when the platform says that it is gone. A create_pod that is under
+     * way for the pod completes first, at once where nothing was sent yet.
+     */
     void (*delete_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
     /*
      * As delete_pod, for a pod that has ended and whose object stays: its logs remain readable as

@@ -2,7 +2,8 @@
 /*
  * Private to pod_workers.c and pod_worker_*.c: one worker, and the steps that take it from one
  * state to the next. A step begins at most one thing and returns; whatever ends puts the worker
- * into the queue again.
+ * into the queue again. One operation of the provider is under way at a time, but for a deletion,
+ * which does not wait for a creation.
  */
 #pragma once
 
@@ -30,7 +31,7 @@ struct pod_worker {
     enum pod_worker_state state;
     struct pod_resolution *resolution; /* while RESOLVING */
     struct vk_list resolve_wait;       /* in all->resolve_wait */
-    bool is_busy;                      /* an operation of the provider is under way */
+    unsigned operations;               /* of the provider, under way */
     struct rest_call *deletion;        /* DELETE of the object is under way */
 
     bool is_accepted;       /* the first status was set */

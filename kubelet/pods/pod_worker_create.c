@@ -49,7 +49,7 @@ static void on_created(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
 
-    w->is_busy = false;
+    w->operations--;
     /* Whatever the answer says: from here on there may be a group. */
     w->may_exist = true;
     if (w->all->stopped)
@@ -80,7 +80,7 @@ static void start_create(struct pod_worker *w, struct resolved_pod *resolved)
 
     resolved->may_exist = w->may_exist;
     worker_set_state(w, POD_WORKER_CREATING);
-    w->is_busy = true;
+    w->operations++;
     w->is_tried = true;
     p->ops->create_pod(p->p, resolved, on_created, w);
 }

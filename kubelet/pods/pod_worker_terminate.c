@@ -19,7 +19,7 @@ static void on_group_deleted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
 
-    w->is_busy = false;
+    w->operations--;
     if (w->all->stopped)
         return;
     if (err && err->code != VK_NOT_FOUND) {
@@ -50,7 +50,7 @@ static void delete_group(struct pod_worker *w)
         worker_queue(w);
         return;
     }
-    w->is_busy = true;
+    w->operations++;
     p->ops->delete_pod(p->p, &id, on_group_deleted, w);
 }
 
@@ -63,7 +63,7 @@ void worker_retire_group(struct pod_worker *w)
         delete_group(w);
         return;
     }
-    w->is_busy = true;
+    w->operations++;
     p->ops->retire_pod(p->p, &id, on_group_deleted, w);
 }
 

@@ -126,12 +126,20 @@ void worker_free(void *p)
     vk_free(w);
 }
 
+/* The turn of a creation may come in an hour: a deletion does not wait for that. */
+static bool may_act(const struct pod_worker *w)
+{
+    const bool is_free = w->operations == 0 || (w->is_deleted && w->state == POD_WORKER_CREATING);
+
+    return is_free && !w->deletion;
+}
+
 static void sync_worker(void *user, const char *uid)
 {
     struct pod_workers *all = user;
     struct pod_worker *w = vk_map_get(all->by_uid, uid);
 
-    if (!w || all->stopped || w->is_busy || w->deletion)
+    if (!w || all->stopped || !may_act(w))
         return;
     if (w->is_deleted) {
         worker_terminate(w);
@@ -310,7 +318,7 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
         return;
     }
     w->group_seen = false;
-    if (w->is_deleted || w->is_busy ||
+    if (w->is_deleted || w->operations ||
         (w->state != POD_WORKER_STARTING && w->state != POD_WORKER_RUNNING))
         return;
     if (worker_group_lost(w))

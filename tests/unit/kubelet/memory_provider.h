@@ -37,6 +37,7 @@ struct memory_call {
     char *uid, *name;
     provider_done_fn done;
     void *user;
+    struct memory_call *next; /* a deletion that waits for this creation */
 };
 
 static inline struct pod_identity memory_id(const char *name, const char *uid)
@@ -128,6 +129,8 @@ static inline void memory_complete(void *user)
             memory_group_free(g);
     }
     call->done(call->user, call->failed ? &call->err : NULL);
+    if (call->next)
+        vk_timer_arm(&call->next->timer, 0);
     if (!call->failed && call->is_create && p->run_at_once)
         memory_report(p, call->name, call->uid, "Running", CONTAINER_RUNNING, 0);
     vk_free(call->uid);
@@ -156,7 +159,9 @@ static inline void memory_start_call(struct memory_provider *p, bool is_create, 
     if (p->busy > p->most_busy)
         p->most_busy = p->busy;
     vk_timer_init(&call->timer, p->loop, "memory provider", memory_complete, call);
-    if (is_create ? p->hold_create : p->hold_delete)
+    if (!is_create && p->held && p->held->is_create && vk_streq(p->held->uid, uid))
+        p->held->next = call;
+    else if (is_create ? p->hold_create : p->hold_delete)
         p->held = call;
     else
         vk_timer_arm(&call->timer, 0);
