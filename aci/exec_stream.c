@@ -374,7 +374,9 @@ static void on_resolved(void *user, const char *const *addresses, size_t count,
 
     s->query = NULL;
     if (err) {
-        end(s, err);
+        s->err = *err;
+        s->err.code = VK_UNAVAILABLE;
+        end(s, &s->err);
         return;
     }
     for (size_t i = 0; i < count && i < ADDRESSES_MAX; i++)
