@@ -3,6 +3,11 @@
 
 #include "base/str.h"
 
+bool container_command_needs_image(const struct resolved_container *c)
+{
+    return (c->command.n == 0 && c->args.n > 0) || !vk_str_empty(c->spec->working_dir);
+}
+
 /* "/srv/app/" and "/srv/app" are one directory; an image without one starts in "/". */
 static struct vk_str directory(const char *path)
 {
@@ -62,5 +67,23 @@ int container_command(const struct resolved_container *c, const struct pod_image
                           "command to it beside args",
                           where);
     }
+    return 0;
+}
+
+int container_command_whole(const struct resolved_container *c, const struct pod_image *image,
+                            const char *where, struct vk_arena *arena, struct json_strs *ret,
+                            struct vk_err *err)
+{
+    struct json_strs out;
+    if (container_command(c, image, where, arena, &out, err) < 0)
+        return -(int)err->code;
+    if (out.n == 0 && image && image->known)
+        out = joined(&image->config.entrypoint, &image->config.cmd, arena);
+    if (out.n == 0)
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "%s.command: the image's own is not known, which a start wrapper needs; "
+                          "set command",
+                          where);
+    *ret = out;
     return 0;
 }

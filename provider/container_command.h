@@ -8,6 +8,8 @@
 
 #include "provider/pod_images.h"
 
+/* What it runs can't be said without its image's configuration. */
+bool container_command_needs_image(const struct resolved_container *c);
 /*
  * An empty result: the image's own. image is what is known of it, or NULL. Errors: VK_UNSUPPORTED
  * with the field, ACI's rule and the way out. Source: k8s v1.37.2 core/v1 Container (command, args,
@@ -17,3 +19,8 @@ VK_MUST_CHECK int container_command(const struct resolved_container *c,
                                     const struct pod_image *image, const char *where,
                                     struct vk_arena *arena, struct json_strs *ret,
                                     struct vk_err *err);
+/* As container_command, but never empty: what the image itself would run is written out. */
+VK_MUST_CHECK int container_command_whole(const struct resolved_container *c,
+                                          const struct pod_image *image, const char *where,
+                                          struct vk_arena *arena, struct json_strs *ret,
+                                          struct vk_err *err);

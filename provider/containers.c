@@ -2,32 +2,40 @@
 #include "provider/containers.h"
 
 #include "provider/ports.h"
+#include "provider/probes.h"
+#include "provider/security_context.h"
+#include "provider/start_wrapper.h"
 #include "provider/volumes.h"
 
-static int read_commands(const char *kind, const struct resolved_container *c, size_t n,
-                         const struct pod_image *images, struct vk_arena *arena,
-                         struct json_strs **ret, struct vk_err *err)
+static int read_commands(const struct pod *pod, const struct group_member *m, size_t n,
+                         bool wrapped, struct vk_arena *arena, struct json_strs **ret,
+                         struct vk_err *err)
 {
     struct json_strs *out = vk_arena_array(arena, n + 1, sizeof(*out));
     for (size_t i = 0; i < n; i++) {
-        char where[128];
-        (void)snprintf(where, sizeof(where), "spec.%s[%s]", kind, c[i].spec->name);
-        if (container_command(&c[i], images ? &images[i] : NULL, where, arena, &out[i], err) < 0)
-            return -(int)err->code;
+        const struct resolved_container *c = m[i].container;
+        const int rc = wrapped
+                           ? container_command_whole(c, m[i].image, m[i].where, arena, &out[i], err)
+                           : container_command(c, m[i].image, m[i].where, arena, &out[i], err);
+        if (rc < 0)
+            return rc;
+        if (wrapped)
+            out[i] = start_wrapper_command(pod, &out[i], arena);
     }
     *ret = out;
     return 0;
 }
 
-int containers_commands(const struct resolved_pod *pod, const struct pod_images *images,
-                        struct vk_arena *arena, struct pod_commands *ret, struct vk_err *err)
+int containers_commands(const struct pod *pod, const struct group_layout *layout,
+                        const struct pod_annotations *annotations, struct vk_arena *arena,
+                        struct pod_commands *ret, struct vk_err *err)
 {
+    const bool wrapped = start_wrapper_is_used(pod, annotations);
     struct pod_commands out;
-    if (read_commands("containers", pod->containers, pod->container_count,
-                      images ? images->containers : NULL, arena, &out.containers, err) < 0 ||
-        read_commands("initContainers", pod->init_containers, pod->init_container_count,
-                      images ? images->init_containers : NULL, arena, &out.init_containers,
-                      err) < 0)
+    if (read_commands(pod, layout->containers, layout->container_count, wrapped, arena,
+                      &out.containers, err) < 0 ||
+        read_commands(pod, layout->init_containers, layout->init_container_count, wrapped, arena,
+                      &out.init_containers, err) < 0)
         return -(int)err->code;
     *ret = out;
     return 0;
@@ -43,12 +51,15 @@ static void write_command(struct json_writer *w, const struct json_strs *command
     json_end_array(w);
 }
 
-static void write_env(struct json_writer *w, const struct resolved_container *c)
+static void write_env(struct json_writer *w, const struct resolved_container *c,
+                      const struct key_vault *vault)
 {
-    if (c->env_count == 0)
+    if (c->env_count + key_vault_count_env(vault, c->spec->name) == 0)
         return;
     json_begin_array(w, "environmentVariables");
     for (size_t i = 0; i < c->env_count; i++) {
+        if (key_vault_variable(vault, c->spec->name, c->env[i].name))
+            continue;
         json_begin_object(w, NULL);
         json_put_string(w, "name", c->env[i].name);
         if (c->env[i].secret)
@@ -57,6 +68,7 @@ static void write_env(struct json_writer *w, const struct resolved_container *c)
             json_put_string(w, "value", c->env[i].value ? c->env[i].value : "");
         json_end_object(w);
     }
+    key_vault_write_env(w, vault, c->spec->name);
     json_end_array(w);
 }
 
@@ -80,38 +92,48 @@ static void write_resources(struct json_writer *w, const struct container_resour
     json_end_object(w);
 }
 
-static void write_common(struct json_writer *w, const struct resolved_pod *pod,
-                         const struct resolved_container *c, const struct json_strs *command)
+/* What init containers have too. */
+static void write_common(struct json_writer *w, const struct containers_plan *plan,
+                         const struct group_member *m, const struct json_strs *command,
+                         const struct group_mounts *mounts)
 {
-    json_put_string(w, "image", c->spec->image);
+    json_put_string(w, "image", m->spec->image);
     write_command(w, command);
-    write_env(w, c);
-    volumes_write_mounts(w, pod, c->spec);
+    write_env(w, m->container, plan->vault);
+    volumes_write_mounts(w, mounts);
+    security_context_write(w, plan->pod, m->spec, plan->annotations);
 }
 
-void containers_write(struct json_writer *w, const struct resolved_pod *pod,
-                      const struct pod_commands *commands, const struct pod_resources *resources)
+static void write_container(struct json_writer *w, const struct containers_plan *plan, size_t i)
+{
+    const struct group_member *m = &plan->layout->containers[i];
+    json_begin_object(w, NULL);
+    json_put_string(w, "name", m->spec->name);
+    json_begin_object(w, "properties");
+    write_common(w, plan, m, &plan->commands->containers[i], &plan->volumes->containers[i]);
+    ports_write_container(w, plan->layout, i);
+    write_resources(w, &plan->resources->containers[i]);
+    probes_write(w, plan->pod, m->spec);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+void containers_write(struct json_writer *w, const struct containers_plan *plan)
 {
     json_begin_array(w, "containers");
-    for (size_t i = 0; i < pod->container_count; i++) {
-        json_begin_object(w, NULL);
-        json_put_string(w, "name", pod->containers[i].spec->name);
-        json_begin_object(w, "properties");
-        write_common(w, pod, &pod->containers[i], &commands->containers[i]);
-        ports_write_container(w, pod, i);
-        write_resources(w, &resources->containers[i]);
-        json_end_object(w);
-        json_end_object(w);
-    }
+    for (size_t i = 0; i < plan->layout->container_count; i++)
+        write_container(w, plan, i);
     json_end_array(w);
-    if (pod->init_container_count == 0)
+    if (plan->layout->init_container_count == 0)
         return;
     json_begin_array(w, "initContainers");
-    for (size_t i = 0; i < pod->init_container_count; i++) {
+    for (size_t i = 0; i < plan->layout->init_container_count; i++) {
+        const struct group_member *m = &plan->layout->init_containers[i];
         json_begin_object(w, NULL);
-        json_put_string(w, "name", pod->init_containers[i].spec->name);
+        json_put_string(w, "name", m->spec->name);
         json_begin_object(w, "properties");
-        write_common(w, pod, &pod->init_containers[i], &commands->init_containers[i]);
+        write_common(w, plan, m, &plan->commands->init_containers[i],
+                     &plan->volumes->init_containers[i]);
         json_end_object(w);
         json_end_object(w);
     }

@@ -194,7 +194,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
     if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
         op->pod->refused = true;
         op->pod->image_refused = true;
-        op->images = pod_images_fetch(op->writer->images, op->resolved, true, on_explained, op);
+        op->images = pod_images_fetch(op->writer->images, op->resolved, op->writer->env, true,
+                                      on_explained, op);
         return;
     }
     /* What is missing here is the resource group or the subscription: waiting can heal that. */
@@ -240,10 +241,10 @@ static void on_put(void *user, const struct container_group *group, const struct
 static int translate(struct write_op *op, const struct pod_images *images, struct vk_err *err)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    struct ignored_fields ignored;
-    if (pod_to_group(op->resolved, op->writer->env, images, arena, &op->body, &ignored, err) < 0)
+    struct group_notes notes;
+    if (pod_to_group(op->resolved, op->writer->env, images, arena, &op->body, &notes, err) < 0)
         return -(int)err->code;
-    const char *message = ignored_fields_message(&ignored, arena);
+    const char *message = ignored_fields_message(&notes.ignored, arena);
     op->ignored = message ? vk_strdup(message) : NULL;
     return 0;
 }
@@ -278,8 +279,9 @@ static void on_images(void *user, const struct pod_images *images, const struct 
 /* No group is there: make one, after a look at the images where they decide what runs. */
 static void prepare(struct write_op *op)
 {
-    if (pod_images_are_needed(op->resolved))
-        op->images = pod_images_fetch(op->writer->images, op->resolved, false, on_images, op);
+    if (pod_images_are_needed(op->resolved, op->writer->env))
+        op->images = pod_images_fetch(op->writer->images, op->resolved, op->writer->env, false,
+                                      on_images, op);
     else
         put(op, NULL);
 }

@@ -2,115 +2,137 @@
 #include "provider/network.h"
 
 #include "base/alloc.h"
+#include "base/crypto.h"
 #include "base/str.h"
+#include "provider/group_sku.h"
 #include "provider/ports.h"
 
-/* Azure's own resolver, which every group has. */
-#define AZURE_DNS "168.63.129.16"
-/* Kubernetes: at most 3 servers, 32 search domains of 2,048 characters in all. */
-#define MAX_NAMESERVERS 3
-#define MAX_TEXT 2560ul
+#define LABEL_MIN 5
+#define LABEL_MAX 63
+#define MAX_SUBNETS 64
 
-void network_write(struct json_writer *w, const struct resolved_pod *pod,
-                   const struct provider_env *env)
+bool network_is_public(const struct pod_annotations *annotations, const struct provider_env *env)
 {
-    const bool private_ip = !vk_str_empty(env->subnet_id) || env->private_ip;
-    if (private_ip && ports_count_exposed(pod) > 0) {
-        json_begin_object(w, "ipAddress");
-        json_put_string(w, "type", "Private");
-        ports_write_exposed(w, pod);
-        json_end_object(w);
-    }
-    if (!vk_str_empty(env->subnet_id)) {
-        json_begin_array(w, "subnetIds");
-        json_begin_object(w, NULL);
-        json_put_string(w, "id", env->subnet_id);
-        json_end_object(w);
-        json_end_array(w);
-    }
+    if (annotations->ip_address)
+        return vk_streq(annotations->ip_address, "Public");
+    return annotations->dns_name_label && !annotations->subnets && vk_str_empty(env->subnet_id);
 }
 
-static void add_word(struct vk_buf *out, const char *word)
+/* The text of the list of subnets, or NULL. */
+static const char *subnets_of(const struct pod_annotations *a, const struct provider_env *env)
 {
-    if (vk_buf_len(out))
-        vk_buf_addc(out, ' ');
-    vk_buf_adds(out, word);
+    if (network_is_public(a, env) || group_sku_is_spot(a))
+        return NULL;
+    if (a->subnets)
+        return a->subnets;
+    return vk_str_empty(env->subnet_id) ? NULL : env->subnet_id;
 }
 
-static bool has_option(const struct pod_dns_config *config, const char *name)
+bool network_has_subnet(const struct pod_annotations *annotations, const struct provider_env *env)
 {
-    const struct dns_option *options = config ? config->options.v : NULL;
-    for (size_t i = 0; config && i < config->options.n; i++) {
-        if (vk_streq(options[i].name, name))
-            return true;
-    }
-    return false;
+    return subnets_of(annotations, env) != NULL;
 }
 
-static void write_options(struct json_writer *w, const struct pod_dns_config *config, bool cluster)
+static bool is_private(const struct pod_annotations *a, const struct provider_env *env)
 {
-    struct vk_buf text;
-    vk_buf_init(&text, MAX_TEXT);
-    if (cluster && !has_option(config, "ndots"))
-        add_word(&text, "ndots:5");
-    const struct dns_option *options = config ? config->options.v : NULL;
-    for (size_t i = 0; config && i < config->options.n; i++) {
-        add_word(&text, options[i].name);
-        if (!vk_str_empty(options[i].value))
-            vk_buf_printf(&text, ":%s", options[i].value);
-    }
-    if (vk_buf_len(&text))
-        json_put_str(w, "options", vk_buf_str(&text));
-    vk_buf_release(&text);
+    if (a->ip_address || group_sku_is_spot(a))
+        return vk_streq(a->ip_address, "Private");
+    return !network_is_public(a, env) && (network_has_subnet(a, env) || env->private_ip);
 }
 
-static void write_searches(struct json_writer *w, const struct resolved_pod *pod,
-                           const struct provider_env *env, bool cluster)
+/* ACI: 5 to 63 letters, digits and hyphens, no hyphen at either end. */
+static bool is_label(const char *text)
 {
-    const struct pod_dns_config *config = pod->pod->spec.dns_config;
-    struct vk_buf text;
-    vk_buf_init(&text, 2 * MAX_TEXT);
-    if (cluster) {
-        vk_buf_printf(&text, "%s.svc.%s svc.%s %s", pod->pod->meta.namespace_, env->cluster_domain,
-                      env->cluster_domain, env->cluster_domain);
-    }
-    for (size_t i = 0; config && i < config->searches.n; i++)
-        add_word(&text, config->searches.v[i]);
-    if (vk_buf_len(&text))
-        json_put_str(w, "searchDomains", vk_buf_str(&text));
-    vk_buf_release(&text);
+    const size_t n = strlen(text);
+    return n >= LABEL_MIN && n <= LABEL_MAX && text[0] != '-' && text[n - 1] != '-' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-") == n;
 }
 
-static void write_nameservers(struct json_writer *w, const struct pod_dns_config *config,
-                              const char *first)
+static int refuse(struct vk_err *err, const char *annotation, const char *rule)
 {
+    return vk_err_set(err, VK_UNSUPPORTED, "metadata.annotations[" ANNOTATION_PREFIX "%s]: %s",
+                      annotation, rule);
+}
+
+static int check_subnets(const char *text, struct vk_err *err)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct vk_str rest = vk_str_of(text);
     size_t n = 0;
-    json_begin_array(w, "nameServers");
-    if (first && n++ < MAX_NAMESERVERS)
-        json_put_string(w, NULL, first);
-    for (size_t i = 0; config && i < config->nameservers.n; i++) {
-        if (!vk_streq(config->nameservers.v[i], first) && n++ < MAX_NAMESERVERS)
-            json_put_string(w, NULL, config->nameservers.v[i]);
+    for (const char *id = annotation_next(&rest, arena); id; id = annotation_next(&rest, arena)) {
+        if (!vk_starts(id, "/subscriptions/") || !strstr(id, "/subnets/") || ++n > MAX_SUBNETS)
+            return refuse(err, "subnets",
+                          "takes resource ids of subnets (/subscriptions/.../subnets/NAME), at "
+                          "most 64");
     }
-    if (n == 0)
-        json_put_string(w, NULL, AZURE_DNS);
-    json_end_array(w);
+    return text && n == 0 ? refuse(err, "subnets", "names no subnet") : 0;
 }
 
-void network_write_dns(struct json_writer *w, const struct resolved_pod *pod,
-                       const struct provider_env *env)
+int network_check(const struct group_layout *layout, const struct pod_annotations *a,
+                  const struct provider_env *env, struct vk_err *err)
 {
-    if (vk_str_empty(env->subnet_id))
+    const bool is_public = network_is_public(a, env);
+    const size_t ports = ports_count_exposed(layout);
+    if (is_public && a->subnets)
+        return refuse(err, "ip-address",
+                      "a group in a subnet has no public address; remove this or subnets");
+    if (is_public && ports == 0)
+        return refuse(err, "ip-address",
+                      "a public address needs a port; declare those that others connect to");
+    if (a->dns_name_label && !is_public)
+        return refuse(err, "dns-name-label",
+                      "only public addresses have a name in ACI; set " ANNOTATION_PREFIX
+                      "ip-address to Public, or remove it");
+    if (a->dns_name_label && !is_label(a->dns_name_label))
+        return refuse(err, "dns-name-label",
+                      "ACI takes 5 to 63 letters, digits and hyphens, no hyphen at either end");
+    if (vk_streq(a->ip_address, "Private") && !network_has_subnet(a, env) && !env->private_ip)
+        return refuse(err, "ip-address",
+                      "a private address needs a subnet; name one by " ANNOTATION_PREFIX
+                      "subnets or --subnet-id");
+    if (check_subnets(a->subnets, err) < 0)
+        return -(int)err->code;
+    if ((is_public || is_private(a, env)) && ports > PORTS_MAX_EXPOSED)
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "spec.containers[*].ports: %zu ports, ACI opens %d per address; declare "
+                          "only those that others connect to",
+                          ports, PORTS_MAX_EXPOSED);
+    return 0;
+}
+
+static const char *pick_subnet(const char *list, const char *uid, struct vk_arena *arena)
+{
+    const char *ids[MAX_SUBNETS];
+    size_t n = 0;
+    struct vk_str rest = vk_str_of(list);
+    for (const char *id = annotation_next(&rest, arena); id && n < MAX_SUBNETS;
+         id = annotation_next(&rest, arena))
+        ids[n++] = id;
+    uint8_t hash[32];
+    crypto_sha256(uid, strlen(uid), hash);
+    return n ? ids[(((unsigned)hash[0] << 8) | hash[1]) % n] : NULL;
+}
+
+void network_write(struct json_writer *w, const struct pod *pod, const struct group_layout *layout,
+                   const struct pod_annotations *a, const struct provider_env *env)
+{
+    const bool is_public = network_is_public(a, env);
+    if ((is_public || is_private(a, env)) && ports_count_exposed(layout) > 0) {
+        json_begin_object(w, "ipAddress");
+        json_put_string(w, "type", is_public ? "Public" : "Private");
+        ports_write_exposed(w, layout);
+        json_put_string_if(w, "dnsNameLabel", a->dns_name_label);
+        if (a->dns_name_label)
+            json_put_string_if(w, "autoGeneratedDomainNameLabelScope", a->dns_name_label_scope);
+        json_end_object(w);
+    }
+    const char *subnets = subnets_of(a, env);
+    if (!subnets)
         return;
-    const struct pod_dns_config *config = pod->pod->spec.dns_config;
-    const char *policy = pod->pod->spec.dns_policy;
-    const bool none = vk_streq(policy, "None");
-    const bool cluster = !none && !vk_streq(policy, "Default") && !vk_str_empty(env->cluster_dns);
-    if (!cluster && !config)
-        return;
-    json_begin_object(w, "dnsConfig");
-    write_nameservers(w, config, cluster ? env->cluster_dns : NULL);
-    write_searches(w, pod, env, cluster);
-    write_options(w, config, cluster);
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    json_begin_array(w, "subnetIds");
+    json_begin_object(w, NULL);
+    json_put_string(w, "id", pick_subnet(subnets, pod->meta.uid, arena));
     json_end_object(w);
+    json_end_array(w);
 }

@@ -4,6 +4,10 @@
 #include <assert.h>
 
 #include "base/alloc.h"
+#include "provider/container_command.h"
+#include "provider/group_sku.h"
+#include "provider/security_context.h"
+#include "provider/start_wrapper.h"
 
 /* One container's question. */
 struct question {
@@ -22,24 +26,45 @@ struct pod_images_fetch {
     void *user;
 };
 
-bool pod_image_is_needed(const struct resolved_container *c)
+/* What decides whether an image must be read. */
+struct needs {
+    const struct pod *pod;
+    bool wrapped, users_matter;
+};
+
+static struct needs needs_of(const struct resolved_pod *pod, const struct provider_env *env)
 {
-    return (c->command.n == 0 && c->args.n > 0) || !vk_str_empty(c->spec->working_dir);
+    struct pod_annotations annotations;
+    struct vk_err err;
+    struct needs n = {.pod = pod->pod};
+    /* Bad ones are refused elsewhere. */
+    if (annotations_read(pod->pod, env, &annotations, &err) < 0)
+        return n;
+    n.wrapped = start_wrapper_is_used(pod->pod, &annotations);
+    n.users_matter = !env->settings.warn_security && !group_sku_is_confidential(&annotations);
+    return n;
 }
 
-static bool any_needed(const struct resolved_container *c, size_t n)
+static bool is_needed(const struct needs *n, const struct resolved_container *c)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (pod_image_is_needed(&c[i]))
+    return container_command_needs_image(c) || (n->wrapped && c->command.n == 0) ||
+           (n->users_matter && security_context_needs_image(n->pod, c->spec));
+}
+
+static bool any_needed(const struct needs *n, const struct resolved_container *c, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_needed(n, &c[i]))
             return true;
     }
     return false;
 }
 
-bool pod_images_are_needed(const struct resolved_pod *pod)
+bool pod_images_are_needed(const struct resolved_pod *pod, const struct provider_env *env)
 {
-    return any_needed(pod->containers, pod->container_count) ||
-           any_needed(pod->init_containers, pod->init_container_count);
+    const struct needs n = needs_of(pod, env);
+    return any_needed(&n, pod->containers, pod->container_count) ||
+           any_needed(&n, pod->init_containers, pod->init_container_count);
 }
 
 void pod_images_cancel(struct pod_images_fetch *f)
@@ -107,12 +132,13 @@ static void on_config(void *user, const struct image_config *config, const struc
         finish(f, NULL);
 }
 
-static struct pod_image *add_questions(struct pod_images_fetch *f,
-                                       const struct resolved_container *c, size_t n, bool all)
+/* needs NULL: all. */
+static struct pod_image *add_questions(struct pod_images_fetch *f, const struct needs *needs,
+                                       const struct resolved_container *c, size_t n)
 {
     struct pod_image *answers = vk_arena_array(f->arena, n + 1, sizeof(*answers));
     for (size_t i = 0; i < n; i++) {
-        if (!all && !pod_image_is_needed(&c[i]))
+        if (needs && !is_needed(needs, &c[i]))
             continue;
         f->questions[f->count++] =
             (struct question){.fetch = f, .container = &c[i], .answer = &answers[i]};
@@ -121,18 +147,21 @@ static struct pod_image *add_questions(struct pod_images_fetch *f,
 }
 
 struct pod_images_fetch *pod_images_fetch(struct image_configs *configs,
-                                          const struct resolved_pod *pod, bool all,
+                                          const struct resolved_pod *pod,
+                                          const struct provider_env *env, bool all,
                                           pod_images_fn done, void *user)
 {
+    const struct needs some = needs_of(pod, env);
+    const struct needs *needs = all ? NULL : &some;
     struct pod_images_fetch *f = vk_calloc(1, sizeof(*f));
     f->arena = vk_arena_new();
     f->done = done;
     f->user = user;
     f->questions = vk_arena_array(f->arena, pod->container_count + pod->init_container_count + 1,
                                   sizeof(*f->questions));
-    f->images.containers = add_questions(f, pod->containers, pod->container_count, all);
+    f->images.containers = add_questions(f, needs, pod->containers, pod->container_count);
     f->images.init_containers =
-        add_questions(f, pod->init_containers, pod->init_container_count, all);
+        add_questions(f, needs, pod->init_containers, pod->init_container_count);
     assert(f->count > 0);
     f->open = f->count;
     for (size_t i = 0; i < f->count; i++) {

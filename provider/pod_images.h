@@ -7,6 +7,7 @@
 #pragma once
 
 #include "provider/image_configs.h"
+#include "provider/provider_env.h"
 
 /* By container, in the order of the spec; an entry without `known` was not read. */
 struct pod_image {
@@ -17,9 +18,8 @@ struct pod_images {
     const struct pod_image *containers, *init_containers;
 };
 
-/* The container can't be translated without its image's configuration. */
-bool pod_image_is_needed(const struct resolved_container *c);
-bool pod_images_are_needed(const struct resolved_pod *pod);
+/* Some container can't be translated without its image's configuration. */
+bool pod_images_are_needed(const struct resolved_pod *pod, const struct provider_env *env);
 
 struct pod_images_fetch;
 /*
@@ -34,7 +34,8 @@ typedef void (*pod_images_fn)(void *user, const struct pod_images *images,
  * call, which comes exactly once and never from inside.
  */
 struct pod_images_fetch *pod_images_fetch(struct image_configs *configs,
-                                          const struct resolved_pod *pod, bool all,
+                                          const struct resolved_pod *pod,
+                                          const struct provider_env *env, bool all,
                                           pod_images_fn done, void *user);
 /* No callback afterwards. NULL is fine. */
 void pod_images_cancel(struct pod_images_fetch *f);

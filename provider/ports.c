@@ -21,19 +21,19 @@ bool ports_is_reserved(int64_t port)
     return false;
 }
 
-static const struct container_port *port_at(const struct resolved_pod *pod, size_t container,
+static const struct container_port *port_at(const struct group_layout *layout, size_t container,
                                             size_t port)
 {
-    return (const struct container_port *)pod->containers[container].spec->ports.v + port;
+    return (const struct container_port *)layout->containers[container].spec->ports.v + port;
 }
 
-bool ports_is_duplicate(const struct resolved_pod *pod, size_t container, size_t port)
+bool ports_is_duplicate(const struct group_layout *layout, size_t container, size_t port)
 {
-    const struct container_port *p = port_at(pod, container, port);
+    const struct container_port *p = port_at(layout, container, port);
     for (size_t c = 0; c <= container; c++) {
-        const size_t end = c == container ? port : pod->containers[c].spec->ports.n;
+        const size_t end = c == container ? port : layout->containers[c].spec->ports.n;
         for (size_t i = 0; i < end; i++) {
-            const struct container_port *other = port_at(pod, c, i);
+            const struct container_port *other = port_at(layout, c, i);
             if (other->container_port == p->container_port &&
                 vk_streq(other->protocol, p->protocol))
                 return true;
@@ -50,44 +50,45 @@ static void write_port(struct json_writer *w, const struct container_port *p)
     json_end_object(w);
 }
 
-void ports_write_container(struct json_writer *w, const struct resolved_pod *pod, size_t container)
+void ports_write_container(struct json_writer *w, const struct group_layout *layout,
+                           size_t container)
 {
     bool open = false;
-    for (size_t i = 0; i < pod->containers[container].spec->ports.n; i++) {
-        if (ports_is_duplicate(pod, container, i))
+    for (size_t i = 0; i < layout->containers[container].spec->ports.n; i++) {
+        if (ports_is_duplicate(layout, container, i))
             continue;
         if (!open)
             json_begin_array(w, "ports");
         open = true;
-        write_port(w, port_at(pod, container, i));
+        write_port(w, port_at(layout, container, i));
     }
     if (open)
         json_end_array(w);
 }
 
-static bool is_exposed(const struct resolved_pod *pod, size_t container, size_t port)
+static bool is_exposed(const struct group_layout *layout, size_t container, size_t port)
 {
-    return !ports_is_reserved(port_at(pod, container, port)->container_port) &&
-           !ports_is_duplicate(pod, container, port);
+    return !ports_is_reserved(port_at(layout, container, port)->container_port) &&
+           !ports_is_duplicate(layout, container, port);
 }
 
-size_t ports_count_exposed(const struct resolved_pod *pod)
+size_t ports_count_exposed(const struct group_layout *layout)
 {
     size_t n = 0;
-    for (size_t c = 0; c < pod->container_count; c++) {
-        for (size_t i = 0; i < pod->containers[c].spec->ports.n; i++)
-            n += is_exposed(pod, c, i);
+    for (size_t c = 0; c < layout->container_count; c++) {
+        for (size_t i = 0; i < layout->containers[c].spec->ports.n; i++)
+            n += is_exposed(layout, c, i);
     }
     return n;
 }
 
-void ports_write_exposed(struct json_writer *w, const struct resolved_pod *pod)
+void ports_write_exposed(struct json_writer *w, const struct group_layout *layout)
 {
     json_begin_array(w, "ports");
-    for (size_t c = 0; c < pod->container_count; c++) {
-        for (size_t i = 0; i < pod->containers[c].spec->ports.n; i++) {
-            if (is_exposed(pod, c, i))
-                write_port(w, port_at(pod, c, i));
+    for (size_t c = 0; c < layout->container_count; c++) {
+        for (size_t i = 0; i < layout->containers[c].spec->ports.n; i++) {
+            if (is_exposed(layout, c, i))
+                write_port(w, port_at(layout, c, i));
         }
     }
     json_end_array(w);

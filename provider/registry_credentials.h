@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pull secrets as ACI takes them. */
+/*
+ * Credentials for pulling as ACI takes them: pull secrets, and a managed identity for Azure
+ * container registries that no pull secret serves.
+ */
 #pragma once
 
 #include "base/json_writer.h"
-#include "kubelet/api/resolved_pod.h"
+#include "provider/annotations.h"
 
 /* Writes "imageRegistryCredentials"; nothing where the pod has none. */
-void registry_credentials_write(struct json_writer *w, const struct resolved_pod *pod);
+void registry_credentials_write(struct json_writer *w, const struct resolved_pod *pod,
+                                const struct pod_annotations *annotations);

@@ -7,10 +7,16 @@
 
 #include "base/vk_err.h"
 #include "kubelet/api/resolved_pod.h"
+#include "provider/group_layout.h"
 #include "provider/provider_env.h"
 
 #define VALIDATION_REASON "UnsupportedPodField"
 
-/* Errors: VK_UNSUPPORTED, VK_INVALID; reason VALIDATION_REASON. */
+/*
+ * What the pod alone decides. Errors: VK_UNSUPPORTED, VK_INVALID; reason VALIDATION_REASON.
+ */
 VK_MUST_CHECK int validation_check(const struct resolved_pod *pod, const struct provider_env *env,
                                    struct vk_err *err);
+/* The part of it that needs no annotations: whole fields, containers, environment, ports. */
+VK_MUST_CHECK int validation_check_spec(const struct pod_spec *spec,
+                                        const struct group_layout *layout, struct vk_err *err);

@@ -3,6 +3,7 @@
 
 #include "base/crypto.h"
 #include "base/str.h"
+#include "provider/azure_file.h"
 
 #define NAME_MIN 5
 #define READABLE_MAX 50
@@ -69,61 +70,75 @@ const struct resolved_volume *volumes_find_files(const struct resolved_pod *pod,
     return NULL;
 }
 
-static void write_files(struct json_writer *w, const struct resolved_volume *files)
+static void write_files(struct json_writer *w, const struct group_volume *v)
 {
     json_begin_object(w, "secret");
-    for (size_t i = 0; i < files->file_count; i++) {
+    for (size_t i = 0; i < v->file_count; i++) {
         struct vk_buf encoded;
         vk_buf_init(&encoded, FILE_MAX_BYTES);
-        crypto_base64(files->files[i].content, &encoded);
-        json_put_str(w, files->files[i].path, vk_buf_str(&encoded));
+        crypto_base64(v->files[i].file->content, &encoded);
+        json_put_str(w, v->files[i].name, vk_buf_str(&encoded));
         vk_buf_release_secret(&encoded);
     }
     json_end_object(w);
 }
 
-void volumes_write(struct json_writer *w, const struct resolved_pod *pod)
+static void write_git_repo(struct json_writer *w, const struct git_repo_volume *git)
 {
-    const struct volume *volumes = pod->pod->spec.volumes.v;
-    bool open = false;
-    for (size_t i = 0; i < pod->pod->spec.volumes.n; i++) {
-        if (!volumes_is_mounted(pod, volumes[i].name))
-            continue;
-        if (!open)
-            json_begin_array(w, "volumes");
-        open = true;
-        char name[VOLUME_NAME_MAX + 1];
-        volumes_name(volumes[i].name, name);
-        json_begin_object(w, NULL);
-        json_put_string(w, "name", name);
-        const struct resolved_volume *files = volumes_find_files(pod, volumes[i].name);
-        if (files && files->file_count) {
-            write_files(w, files);
-        } else {
-            json_begin_object(w, "emptyDir");
-            json_end_object(w);
-        }
-        json_end_object(w);
-    }
-    if (open)
-        json_end_array(w);
+    json_begin_object(w, "gitRepo");
+    json_put_string(w, "repository", git->repository);
+    json_put_string_if(w, "directory", git->directory);
+    json_put_string_if(w, "revision", git->revision);
+    json_end_object(w);
 }
 
-void volumes_write_mounts(struct json_writer *w, const struct resolved_pod *pod,
-                          const struct container *container)
+static void write_source(struct json_writer *w, const struct volume_plan *plan,
+                         const struct group_volume *v)
 {
-    if (container->volume_mounts.n == 0)
+    switch (v->kind) {
+    case GROUP_VOLUME_EMPTY_DIR:
+        json_begin_object(w, "emptyDir");
+        json_end_object(w);
+        break;
+    case GROUP_VOLUME_FILES:
+        write_files(w, v);
+        break;
+    case GROUP_VOLUME_KEY_VAULT:
+        key_vault_write_volume(w, plan->vault, v->spec->name);
+        break;
+    case GROUP_VOLUME_SHARE:
+        azure_file_write(w, v->share);
+        break;
+    case GROUP_VOLUME_GIT_REPO:
+        write_git_repo(w, v->spec->git_repo);
+        break;
+    }
+}
+
+void volumes_write(struct json_writer *w, const struct volume_plan *plan)
+{
+    if (plan->volume_count == 0)
         return;
-    const struct volume_mount *mount = container->volume_mounts.v;
-    json_begin_array(w, "volumeMounts");
-    for (size_t i = 0; i < container->volume_mounts.n; i++) {
-        char name[VOLUME_NAME_MAX + 1];
-        volumes_name(mount[i].name, name);
+    json_begin_array(w, "volumes");
+    for (size_t i = 0; i < plan->volume_count; i++) {
         json_begin_object(w, NULL);
-        json_put_string(w, "name", name);
-        json_put_string(w, "mountPath", mount[i].mount_path);
-        /* Kubernetes mounts file volumes read-only whatever the mount says. */
-        if (mount[i].read_only || volumes_find_files(pod, mount[i].name))
+        json_put_string(w, "name", plan->volumes[i]->name);
+        write_source(w, plan, plan->volumes[i]);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+void volumes_write_mounts(struct json_writer *w, const struct group_mounts *mounts)
+{
+    if (mounts->n == 0)
+        return;
+    json_begin_array(w, "volumeMounts");
+    for (size_t i = 0; i < mounts->n; i++) {
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", mounts->v[i].volume->name);
+        json_put_string(w, "mountPath", mounts->v[i].path);
+        if (mounts->v[i].read_only)
             json_put_bool(w, "readOnly", true);
         json_end_object(w);
     }

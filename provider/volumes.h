@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Volumes and mounts. A volume whose content is files (secret, configMap, projected, downwardAPI)
- * becomes an ACI secret volume: base64 values, a flat tmpfs, never echoed by a GET. One without any
- * file becomes an emptyDir. A volume that nobody mounts is not sent.
+ * Volumes and mounts of a group, as planned. Files become ACI secret volumes: base64 values, a flat
+ * tmpfs, never echoed by a GET, of modes that ACI chooses. A volume that nobody mounts is not sent.
  */
 #pragma once
 
 #include "base/json_writer.h"
-#include "kubelet/api/resolved_pod.h"
+#include "provider/volume_plan.h"
 
-/* ACI: volumes per group. */
-#define VOLUMES_MAX 20
 #define VOLUME_NAME_MAX 63
 
 /*
@@ -23,6 +20,5 @@ bool volumes_is_mounted(const struct resolved_pod *pod, const char *name);
 const struct resolved_volume *volumes_find_files(const struct resolved_pod *pod, const char *name);
 /* Writes "volumes" of the group and "volumeMounts" of one container; nothing where there is none.
  */
-void volumes_write(struct json_writer *w, const struct resolved_pod *pod);
-void volumes_write_mounts(struct json_writer *w, const struct resolved_pod *pod,
-                          const struct container *container);
+void volumes_write(struct json_writer *w, const struct volume_plan *plan);
+void volumes_write_mounts(struct json_writer *w, const struct group_mounts *mounts);

@@ -83,7 +83,7 @@ static const struct json_field volume_mount_fields[] = {
     JSON_BOOLEAN(struct volume_mount, read_only, "readOnly"),
     JSON_END,
 };
-static const struct json_field resource_fields[] = {
+const struct json_field resource_list_fields[] = {
     JSON_MAP(struct resource_list, requests, "requests"),
     JSON_MAP(struct resource_list, limits, "limits"),
     JSON_END,
@@ -202,7 +202,7 @@ const struct json_field container_fields[] = {
     JSON_ARR(struct container, volume_mounts, "volumeMounts", volume_mount_fields,
              struct volume_mount),
     JSON_CUSTOM(struct container, volume_device_count, "volumeDevices", json_decode_count),
-    JSON_OBJ(struct container, resources, "resources", resource_fields),
+    JSON_OBJ(struct container, resources, "resources", resource_list_fields),
     JSON_OBJ_PTR(struct container, liveness_probe, "livenessProbe", probe_fields, struct probe),
     JSON_OBJ_PTR(struct container, readiness_probe, "readinessProbe", probe_fields, struct probe),
     JSON_OBJ_PTR(struct container, startup_probe, "startupProbe", probe_fields, struct probe),

@@ -94,6 +94,7 @@ struct container {
     bool stdin_, stdin_once, tty;
 };
 extern const struct json_field container_fields[];
-/* Shared with volumes. */
+/* Shared with volumes and pods. */
 extern const struct json_field field_ref_fields[], resource_field_ref_fields[],
     key_selector_fields[];
+extern const struct json_field resource_list_fields[];

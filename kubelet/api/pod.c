@@ -83,6 +83,11 @@ static const struct json_field spec_fields[] = {
     JSON_BOOLEAN(struct pod_spec, host_pid, "hostPID"),
     JSON_BOOLEAN(struct pod_spec, host_ipc, "hostIPC"),
     JSON_BOOLEAN(struct pod_spec, share_process_namespace, "shareProcessNamespace"),
+    JSON_BOOLEAN(struct pod_spec, set_hostname_as_fqdn, "setHostnameAsFQDN"),
+    JSON_BOOLEAN(struct pod_spec, host_users, "hostUsers"),
+    JSON_STR(struct pod_spec, hostname_override, "hostnameOverride", 0),
+    JSON_OBJ(struct pod_spec, resources, "resources", resource_list_fields),
+    JSON_CUSTOM(struct pod_spec, resource_claim_count, "resourceClaims", json_decode_count),
     JSON_BOOLEAN(struct pod_spec, enable_service_links, "enableServiceLinks"),
     JSON_BOOLEAN(struct pod_spec, automount_service_account_token, "automountServiceAccountToken"),
     JSON_OBJ_PTR(struct pod_spec, dns_config, "dnsConfig", dns_config_fields,
@@ -128,6 +133,7 @@ static int check_identity(const struct object_meta *meta, struct vk_err *err)
 static int decode(const struct json *tree, struct pod *pod, struct vk_err *err)
 {
     pod->spec.enable_service_links = true;
+    pod->spec.host_users = true;
     pod->spec.automount_service_account_token = true;
     if (json_decode(tree, pod_fields, pod, pod->arena_, "", err) < 0 ||
         check_identity(&pod->meta, err) < 0)

@@ -36,7 +36,8 @@ struct pod_security_context {
 };
 struct pod_spec {
     const char *node_name, *service_account_name, *restart_policy, *dns_policy, *priority_class,
-        *hostname, *subdomain, *runtime_class_name, *os_name;
+        *hostname, *subdomain, *runtime_class_name, *os_name, *hostname_override;
+    struct resource_list resources;                                      /* of the pod as a whole */
     struct json_array containers, init_containers, ephemeral_containers; /* struct container */
     struct json_array volumes;                                           /* struct volume */
     struct json_array tolerations;                                       /* struct toleration */
@@ -49,6 +50,9 @@ struct pod_spec {
     int64_t active_deadline_seconds;
     bool has_active_deadline;
     bool host_network, host_pid, host_ipc, share_process_namespace;
+    bool set_hostname_as_fqdn;
+    bool host_users; /* default true */
+    size_t resource_claim_count;
     bool enable_service_links; /* default true */
     bool automount_service_account_token;
     struct pod_dns_config *dns_config;

@@ -25,6 +25,13 @@ struct resolved_volume {
     const struct resolved_file *files;
     size_t file_count;
 };
+/* A volume that is an Azure file share: azureFile, or file.csi.azure.com inline or by a claim. */
+struct resolved_share {
+    const char *volume; /* the pod's name of it */
+    const char *account, *share;
+    const struct vk_secret *key; /* of the account */
+    bool read_only;
+};
 struct resolved_container {
     const struct container *spec; /* borrowed from pod */
     const struct resolved_env *env;
@@ -42,6 +49,8 @@ struct resolved_pod {
     size_t container_count, init_container_count;
     const struct resolved_volume *volumes;
     size_t volume_count;
+    const struct resolved_share *shares;
+    size_t share_count;
     const struct registry_credential *credentials;
     size_t credential_count;
     /* A former process may have created its group already: look before the first PUT. */

@@ -75,6 +75,23 @@ static inline void sample_credentials(struct resolved_pod *pod, const struct jso
     pod->credentials = out;
 }
 
+/* {"volume": {"account": "...", "share": "...", "key": "...", "readOnly": true}} */
+static inline void sample_shares(struct resolved_pod *pod, const struct json *shares)
+{
+    struct resolved_share *out = vk_arena_array(pod->arena_, json_len(shares) + 1, sizeof(*out));
+    for (const struct json *s = json_first(shares); s; s = json_next(s)) {
+        const char *key = json_string_or(s, "key", "");
+        out[pod->share_count++] = (struct resolved_share){
+            .volume = vk_arena_strdup(pod->arena_, json_key(s)),
+            .account = vk_arena_strdup(pod->arena_, json_string_or(s, "account", "")),
+            .share = vk_arena_strdup(pod->arena_, json_string_or(s, "share", "")),
+            .key = *key ? vk_arena_secret(pod->arena_, key, strlen(key)) : NULL,
+            .read_only = json_bool_or(s, "readOnly", false),
+        };
+    }
+    pod->shares = out;
+}
+
 /* files and credentials may be NULL. Released with resolved_pod_free. */
 static inline struct resolved_pod *sample_pod(struct vk_str text, const struct json *files,
                                               const struct json *credentials)

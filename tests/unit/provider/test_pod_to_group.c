@@ -14,23 +14,46 @@ static const struct provider_env node = {
     .cluster_domain = "cluster.local",
 };
 
-static struct provider_env env_of(const struct json *doc)
-{
-    struct provider_env env = node;
-    const struct json *changes = json_get(doc, "node");
-    if (!json_bool_or(changes, "subnet", true))
-        env.subnet_id = NULL;
-    if (!json_bool_or(changes, "clusterDNS", true))
-        env.cluster_dns = NULL;
-    return env;
-}
-
 static struct json_strs strings(struct vk_arena *arena, const struct json *list)
 {
     struct json_strs out = {.v = vk_arena_array(arena, json_len(list) + 1, sizeof(*out.v))};
     for (const struct json *e = json_first(list); e; e = json_next(e))
         out.v[out.n++] = vk_arena_strdup(arena, json_string(e));
     return out;
+}
+
+static const struct vk_secret *secret_of(struct vk_arena *arena, const struct json *v,
+                                         const char *key)
+{
+    const char *text = json_string_or(v, key, NULL);
+    return text ? vk_arena_secret(arena, text, strlen(text)) : NULL;
+}
+
+/* "node": {"subnet": false, "clusterDNS": false, "settings": {...}} */
+static struct provider_env env_of(const struct json *doc, struct vk_arena *arena)
+{
+    struct provider_env env = node;
+    const struct json *changes = json_get(doc, "node");
+    const struct json *settings = json_get(changes, "settings");
+    if (!json_bool_or(changes, "subnet", true))
+        env.subnet_id = NULL;
+    env.subnet_id = json_string_or(changes, "subnets", env.subnet_id);
+    if (!json_bool_or(changes, "clusterDNS", true))
+        env.cluster_dns = NULL;
+    env.settings = (struct group_settings){
+        .windows = json_bool_or(settings, "windows", false),
+        .warn_security = json_bool_or(settings, "warnSecurity", false),
+        .api_version = json_string_or(settings, "apiVersion", NULL),
+        .tag_labels = strings(arena, json_get(settings, "tagLabels")),
+        .denied_annotations = strings(arena, json_get(settings, "denyAnnotations")),
+        .log_workspace_id = json_string_or(settings, "logAnalyticsId", NULL),
+        .log_type = json_string_or(settings, "logAnalyticsType", NULL),
+        .cluster_resource_id = json_string_or(settings, "clusterResourceId", NULL),
+        .log_workspace_key = secret_of(arena, settings, "logAnalyticsKey"),
+        .kube_proxy_kubeconfig = secret_of(arena, settings, "kubeProxyKubeconfig"),
+        .kube_proxy_cluster_cidr = json_string_or(settings, "kubeProxyClusterCIDR", NULL),
+    };
+    return env;
 }
 
 /* "images": {container: {"entrypoint": [...], "workingDir": "..."}} */
@@ -46,22 +69,24 @@ static const struct pod_image *images_of(struct vk_arena *arena, const struct js
         out[i].config.entrypoint = strings(arena, json_get(image, "entrypoint"));
         out[i].config.cmd = strings(arena, json_get(image, "cmd"));
         out[i].config.working_dir = json_string_or(image, "workingDir", "");
+        out[i].config.user = json_string_or(image, "user", "");
     }
     return out;
 }
 
 static int run(const struct json *doc, struct vk_arena *arena, struct vk_buf *out,
-               struct ignored_fields *ignored, struct vk_err *err)
+               struct group_notes *notes, struct vk_err *err)
 {
-    const struct provider_env env = env_of(doc);
+    const struct provider_env env = env_of(doc, arena);
     struct resolved_pod *pod = sample_pod(golden_text(arena, json_get(doc, "pod")),
                                           json_get(doc, "files"), json_get(doc, "credentials"));
+    sample_shares(pod, json_get(doc, "shares"));
     const struct json *known = json_get(doc, "images");
     const struct pod_images images = {
         .containers = images_of(arena, known, pod->containers, pod->container_count),
         .init_containers = images_of(arena, known, pod->init_containers, pod->init_container_count),
     };
-    const int rc = pod_to_group(pod, &env, known ? &images : NULL, arena, out, ignored, err);
+    const int rc = pod_to_group(pod, &env, known ? &images : NULL, arena, out, notes, err);
     resolved_pod_free(pod);
     return rc;
 }
@@ -83,10 +108,10 @@ static void check_case(const char *name, const struct json *doc, struct vk_arena
 {
     struct vk_buf out VK_BUF_AUTO;
     vk_buf_init(&out, POD_TO_GROUP_MAX_BYTES);
-    struct ignored_fields ignored;
+    struct group_notes notes;
     struct vk_err err;
     const struct json *error = json_get(doc, "error");
-    if (run(doc, arena, &out, &ignored, &err) < 0) {
+    if (run(doc, arena, &out, &notes, &err) < 0) {
         if (!error)
             fail_msg("%s: %s", name, err.msg);
         assert_string_equal(vk_code_name(err.code), json_string_or(error, "code", ""));
@@ -102,7 +127,7 @@ static void check_case(const char *name, const struct json *doc, struct vk_arena
         (void)fprintf(stderr, "%s: %s\n", name, vk_buf_peek(&out));
         fail_msg("%s: differs at %s", name, diff);
     }
-    check_ignored(name, json_get(doc, "ignored"), &ignored);
+    check_ignored(name, json_get(doc, "ignored"), &notes.ignored);
 }
 
 static void pods_become_the_groups_of_the_golden_files(void **state)
@@ -116,11 +141,11 @@ static void check_same_bytes(const char *name, const struct json *doc, struct vk
     struct vk_buf first VK_BUF_AUTO, second VK_BUF_AUTO;
     vk_buf_init(&first, POD_TO_GROUP_MAX_BYTES);
     vk_buf_init(&second, POD_TO_GROUP_MAX_BYTES);
-    struct ignored_fields ignored;
+    struct group_notes notes;
     struct vk_err err;
-    if (run(doc, arena, &first, &ignored, &err) < 0)
+    if (run(doc, arena, &first, &notes, &err) < 0)
         return;
-    assert_return_code(run(doc, arena, &second, &ignored, &err), 0);
+    assert_return_code(run(doc, arena, &second, &notes, &err), 0);
     if (!vk_str_eq(vk_buf_str(&first), vk_buf_str(&second)))
         fail_msg("%s: two translations differ", name);
 }
@@ -138,9 +163,9 @@ static void a_body_over_the_limit_is_too_large(void **state)
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct vk_buf out VK_BUF_AUTO;
     vk_buf_init(&out, 100);
-    struct ignored_fields ignored;
+    struct group_notes notes;
     struct vk_err err;
-    assert_true(pod_to_group(pod, &node, NULL, arena, &out, &ignored, &err) < 0);
+    assert_true(pod_to_group(pod, &node, NULL, arena, &out, &notes, &err) < 0);
     assert_int_equal(err.code, VK_TOO_LARGE);
     resolved_pod_free(pod);
 }
@@ -277,9 +302,9 @@ static void random_pods_give_valid_groups_or_a_reason(void **state)
         vk_buf_init(&out, POD_TO_GROUP_MAX_BYTES);
         random_pod(&d, &text);
         struct resolved_pod *pod = sample_pod(vk_buf_str(&text), NULL, NULL);
-        struct ignored_fields ignored;
+        struct group_notes notes;
         struct vk_err err;
-        if (pod_to_group(pod, &node, NULL, arena, &out, &ignored, &err) == 0) {
+        if (pod_to_group(pod, &node, NULL, arena, &out, &notes, &err) == 0) {
             check_group(golden_parse(arena, vk_buf_str(&out)));
             translated++;
         } else {

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A group's DNS settings: what the kubelet would write into resolv.conf. */
+#pragma once
+
+#include "base/json_writer.h"
+#include "provider/annotations.h"
+
+/* ACI takes DNS settings for Linux groups in a subnet only. */
+bool dns_is_sent(const struct pod_annotations *annotations, const struct provider_env *env,
+                 bool windows);
+/*
+ * Writes "dnsConfig". ClusterFirst (and the policy's absence): the cluster's server and search path
+ * with ndots:5 where the node knows a cluster DNS, else Azure's DNS. spec.dnsConfig is merged.
+ */
+void dns_write(struct json_writer *w, const struct pod *pod,
+               const struct pod_annotations *annotations, const struct provider_env *env,
+               bool windows);

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/unhonoured.h"
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "provider/dns.h"
+#include "provider/group_sku.h"
+#include "provider/ports.h"
+#include "provider/probes.h"
+#include "provider/security_context.h"
+
+struct flag {
+    bool ignored;
+    const char *field;
+};
+
+static void name_flags(const struct flag *flags, size_t n, const char *where,
+                       struct ignored_fields *ret, struct vk_arena *arena)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (flags[i].ignored)
+            ignored_fields_add(ret, arena, "%s%s", where, flags[i].field);
+    }
+}
+
+static void name_pod_fields(const struct unhonoured_context *c, struct ignored_fields *ret,
+                            struct vk_arena *arena)
+{
+    const struct pod_spec *spec = &c->pod->spec;
+    const bool dns = dns_is_sent(c->annotations, c->env, c->windows);
+    const struct flag flags[] = {
+        {spec->has_active_deadline, "activeDeadlineSeconds"},
+        {!vk_str_empty(spec->hostname) || !vk_str_empty(spec->hostname_override), "hostname"},
+        {spec->set_hostname_as_fqdn, "setHostnameAsFQDN"},
+        {!spec->host_users, "hostUsers"},
+        {!vk_str_empty(spec->runtime_class_name), "runtimeClassName"},
+        {spec->dns_config && !dns, "dnsConfig"},
+        {spec->ephemeral_containers.n > 0, "ephemeralContainers"},
+        {spec->resources.limits.n > 0, "resources.limits"},
+    };
+    name_flags(flags, VK_COUNT(flags), "", ret, arena);
+    if (group_sku_is_spot(c->annotations) && !vk_str_empty(c->env->subnet_id))
+        ignored_fields_add(ret, arena,
+                           "metadata.annotations[" ANNOTATION_PREFIX
+                           "priority] (a Spot group stands outside the subnet)");
+    security_context_name_ignored_pod(c->pod, ret, arena);
+}
+
+/* What is the kubelet's to do as long as it does not. */
+static void name_kubelet_work(const struct unhonoured_context *c, const struct container *s,
+                              const char *where, struct ignored_fields *ret, struct vk_arena *arena)
+{
+    const struct lifecycle *l = s->lifecycle;
+    const struct flag flags[] = {
+        {s->liveness_probe && !probes_run_by_aci(c->pod, s, PROBE_LIVENESS), ".livenessProbe"},
+        {s->readiness_probe != NULL, ".readinessProbe"},
+        {s->startup_probe != NULL, ".startupProbe"},
+        {l && l->post_start, ".lifecycle.postStart"},
+        {l && l->pre_stop, ".lifecycle.preStop"},
+    };
+    name_flags(flags, VK_COUNT(flags), where, ret, arena);
+}
+
+static void name_container(const struct unhonoured_context *c, const struct group_member *m,
+                           struct ignored_fields *ret, struct vk_arena *arena)
+{
+    const struct container *s = m->spec;
+    const char *where = m->where + strlen("spec.");
+    const char *log = s->termination_message_path;
+    const struct flag flags[] = {
+        {s->lifecycle && !vk_str_empty(s->lifecycle->stop_signal), ".lifecycle.stopSignal"},
+        {s->stdin_, ".stdin"},
+        {s->tty, ".tty"},
+        {vk_streq(s->image_pull_policy, "Never"), ".imagePullPolicy"},
+        {!vk_str_empty(log) && !vk_streq(log, "/dev/termination-log"), ".terminationMessagePath"},
+    };
+    name_kubelet_work(c, s, where, ret, arena);
+    name_flags(flags, VK_COUNT(flags), where, ret, arena);
+    security_context_name_ignored(c->pod, m, c->annotations, ret, arena);
+}
+
+static void name_ports(const struct group_member *m, struct ignored_fields *ret,
+                       struct vk_arena *arena)
+{
+    const struct container_port *ports = m->spec->ports.v;
+    for (size_t i = 0; i < m->spec->ports.n; i++) {
+        if (ports_is_reserved(ports[i].container_port))
+            ignored_fields_add(ret, arena,
+                               "%s.ports[%lld] (reserved by ACI, reachable inside only)",
+                               m->where + strlen("spec."), (long long)ports[i].container_port);
+    }
+}
+
+/* How far ACI's order of starting and its restarts are from those of a native sidecar. */
+static void name_sidecars(const struct unhonoured_context *c, struct ignored_fields *ret,
+                          struct vk_arena *arena)
+{
+    const struct container *init = c->pod->spec.init_containers.v;
+    const size_t n = c->pod->spec.init_containers.n;
+    const char *policy = c->pod->spec.restart_policy;
+    const bool restarts = vk_str_empty(policy) || vk_streq(policy, "Always");
+    for (size_t i = 0; i < n; i++) {
+        bool before_others = false;
+        for (size_t k = i + 1; k < n; k++)
+            before_others |= !container_is_sidecar(&init[k]);
+        if (container_is_sidecar(&init[i]))
+            ignored_fields_add(
+                ret, arena, "initContainers[%s].restartPolicy (starts %s%s)", init[i].name,
+                before_others ? "after the later init containers, with the containers"
+                              : "with the containers",
+                restarts ? "" : ", restarts as they do");
+    }
+}
+
+static void name_volumes(const struct unhonoured_context *c, struct ignored_fields *ret,
+                         struct vk_arena *arena)
+{
+    const struct volume *specs = c->pod->spec.volumes.v;
+    for (size_t i = 0; i < c->volumes->volume_count; i++) {
+        const struct group_volume *v = c->volumes->volumes[i];
+        const bool again = i > 0 && c->volumes->volumes[i - 1]->spec == v->spec;
+        bool odd_mode = false;
+        for (size_t f = 0; f < v->file_count; f++)
+            odd_mode |= v->files[f].file->mode >= 0 && v->files[f].file->mode != 0644;
+        if (odd_mode)
+            ignored_fields_add(ret, arena, "volumes[%s] file modes",
+                               v->spec ? v->spec->name : v->name);
+        const struct empty_dir_volume *e = v->spec && !again ? v->spec->empty_dir : NULL;
+        if (e && !vk_str_empty(e->medium))
+            ignored_fields_add(ret, arena, "volumes[%s].emptyDir.medium", v->spec->name);
+        if (e && !vk_str_empty(e->size_limit))
+            ignored_fields_add(ret, arena, "volumes[%s].emptyDir.sizeLimit", v->spec->name);
+    }
+    for (size_t i = 0; c->windows && i < c->pod->spec.volumes.n; i++) {
+        if (volume_plan_is_token(&specs[i]))
+            ignored_fields_add(ret, arena, "volumes[%s] (Windows groups have no volumes)",
+                               specs[i].name);
+    }
+}
+
+void unhonoured_name(const struct unhonoured_context *c, struct ignored_fields *ret,
+                     struct vk_arena *arena)
+{
+    name_pod_fields(c, ret, arena);
+    name_sidecars(c, ret, arena);
+    for (size_t i = 0; i < c->layout->init_container_count; i++)
+        name_container(c, &c->layout->init_containers[i], ret, arena);
+    for (size_t i = 0; i < c->layout->container_count; i++) {
+        const struct group_member *m = &c->layout->containers[i];
+        name_container(c, m, ret, arena);
+        name_ports(m, ret, arena);
+        if (c->resources->containers[i].limit_was_cut)
+            ignored_fields_add(ret, arena, "%s.resources.limits (cut to the group's total request)",
+                               m->where + strlen("spec."));
+    }
+    name_volumes(c, ret, arena);
+    annotations_name_unknown(c->pod, ret, arena);
+}
