@@ -26,6 +26,7 @@ struct kubelet {
     struct rest_client *client;
     struct event_recorder *events;
     struct pods *pods;
+    struct provider_upcalls upcalls;
     struct kubelet_server *server;
     struct node_status *node_status;
     struct node_lease *node_lease;
@@ -49,6 +50,14 @@ static void on_registered(void *user, const char *node_uid)
     node_lease_start(k->node_lease, node_uid);
 }
 
+static void on_capacity_changed(void *user)
+{
+    struct kubelet *k = user;
+
+    node_status_capacity_changed(k->node_status);
+    pods_retry_quota(k->pods);
+}
+
 /* The cluster is known: everything that writes may begin. */
 static void start(struct kubelet *k, const char *cluster_id)
 {
@@ -56,7 +65,7 @@ static void start(struct kubelet *k, const char *cluster_id)
     log_info("Serving as a node", LS("node", k->config.node.name), LS("cluster", cluster_id),
              LS("server", rest_client_server(k->client)), LS("provider", k->provider->ops->name));
     k->provider->ops->start(k->provider->p, &(struct provider_start){
-                                                .upcalls = pods_upcalls(k->pods),
+                                                .upcalls = &k->upcalls,
                                                 .cluster_id = cluster_id,
                                                 .node_name = k->config.node.name,
                                             });
@@ -213,6 +222,9 @@ static void build_rooms(struct kubelet *k)
     k->events = event_recorder_new(k->loop, k->client, "aci-kubelet", k->config.node.name);
     pods.events = k->events;
     k->pods = pods_new(k->loop, &pods);
+    k->upcalls = *pods_upcalls(k->pods);
+    k->upcalls.capacity_changed = on_capacity_changed;
+    k->upcalls.node = k;
     k->node_lease = node_lease_new(k->loop, k->client, k->config.node.name);
     k->node_status = node_status_new(k->loop, k->client, k->events, &node);
 }

@@ -83,6 +83,9 @@ struct node_capacity {
     int64_t cpu_milli, memory_bytes, pods;
     const char *os;   /* "Linux" */
     const char *arch; /* "amd64" */
+    /* The platform runs less than that for now; all of it counts what runs already. */
+    bool is_limited;
+    int64_t allocatable_cpu_milli, allocatable_pods;
 };
 
 /* Given once, before any other operation. Strings are copied by the provider. */
@@ -193,6 +196,14 @@ struct provider_upcalls {
                        void (*done)(void *user, bool exists, const struct vk_err *err), void *user);
     /* is_synced turned true: pod workers may start. */
     void (*synced)(void *k);
+    /* CPU that the scheduler counts for the pod; 0 for one that is not known. May be NULL. */
+    int64_t (*cpu_requested)(void *k, const struct pod_identity *id);
+    /*
+     * get_capacity answers otherwise than before, or pods that were refused for a quota may be
+     * tried again. `node` is this function's own pointer. May be NULL.
+     */
+    void (*capacity_changed)(void *node);
+    void *node;
 };
 
 struct provider {

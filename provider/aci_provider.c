@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "provider/capacity.h"
 #include "provider/container_logs.h"
 #include "provider/exec_session.h"
 #include "provider/group_writer.h"
@@ -59,7 +60,7 @@ struct aci_provider {
     struct image_configs *images;
     struct vk_list pings;
     struct provider_env env; /* members are owned */
-    struct node_capacity capacity;
+    struct capacity *capacity;
 };
 
 static const char *or_default(const char *text, const char *fallback)
@@ -170,7 +171,7 @@ static void aci_exec_cancel(void *self, struct exec_session *s)
 static void aci_get_capacity(void *self, struct node_capacity *ret)
 {
     const struct aci_provider *p = self;
-    *ret = p->capacity;
+    capacity_get(p->capacity, ret);
 }
 
 static bool aci_is_synced(void *self)
@@ -254,6 +255,7 @@ static void aci_stop(void *self)
 {
     struct aci_provider *p = self;
     tracker_stop(p->tracker);
+    capacity_stop(p->capacity);
     retirement_stop(p->retirement);
     group_writer_stop(p->writer);
     orphans_stop(p->orphans);
@@ -340,6 +342,7 @@ static void on_listed(void *user)
 {
     struct aci_provider *p = user;
     orphans_on_listed(p->orphans);
+    capacity_on_listed(p->capacity);
 }
 
 static void build_rooms(struct aci_provider *p, const struct aci_provider_config *c)
@@ -351,7 +354,19 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
         .user = p,
     };
     p->tracker = tracker_new(p->loop, &tracking);
-    p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, &p->env);
+    const struct capacity_config capacity = {
+        .arm = p->arm,
+        .tracker = p->tracker,
+        .subscription = c->subscription,
+        .location = c->location,
+        .most = {.cpu_milli = c->cpu_milli > 0 ? c->cpu_milli : DEFAULT_CPU_MILLI,
+                 .memory_bytes = c->memory_bytes > 0 ? c->memory_bytes : DEFAULT_MEMORY_BYTES,
+                 .pods = c->pods > 0 ? c->pods : DEFAULT_PODS,
+                 .os = "Linux",
+                 .arch = "amd64"},
+    };
+    p->capacity = capacity_new(p->loop, &capacity);
+    p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, p->capacity, &p->env);
     p->orphans = orphans_new(p->loop, p->groups, p->tracker,
                              c->orphan_sweep_ms > 0 ? c->orphan_sweep_ms : DEFAULT_ORPHAN_SWEEP_MS);
     p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
@@ -395,13 +410,6 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .cluster_dns = copy_or_null(config->cluster_dns),
         .cluster_domain = vk_strdup(or_default(config->cluster_domain, DEFAULT_CLUSTER_DOMAIN)),
     };
-    p->capacity = (struct node_capacity){
-        .cpu_milli = config->cpu_milli > 0 ? config->cpu_milli : DEFAULT_CPU_MILLI,
-        .memory_bytes = config->memory_bytes > 0 ? config->memory_bytes : DEFAULT_MEMORY_BYTES,
-        .pods = config->pods > 0 ? config->pods : DEFAULT_PODS,
-        .os = "Linux",
-        .arch = "amd64",
-    };
     p->tokens = token_source_new(loop, make_fetcher(loop, http, config, agent),
                                  or_default(config->token_scope, DEFAULT_SCOPE));
     const struct arm_client_config arm = {
@@ -441,6 +449,7 @@ void aci_provider_free(struct aci_provider *p)
     finished_logs_free(p->finished_logs);
     orphans_free(p->orphans);
     group_writer_free(p->writer);
+    capacity_free(p->capacity);
     image_configs_free(p->images);
     registry_client_free(p->registries);
     tracker_free(p->tracker);

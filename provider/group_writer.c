@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "provider/pod_to_group.h"
+#include "provider/resources.h"
 #include "provider/validation.h"
 
 struct group_writer {
@@ -16,6 +17,7 @@ struct group_writer {
     struct tracker *tracker;
     const struct provider_env *env;
     struct image_configs *images;
+    struct capacity *capacity;
     struct vk_list ops;
     bool stopped;
     bool settling; /* nothing is sent any more */
@@ -38,6 +40,7 @@ struct write_op {
     struct resolved_pod *resolved;   /* CREATE: owned, until it was translated */
     struct pod_images_fetch *images; /* under way, before the PUT or to explain its refusal */
     struct vk_buf body;              /* of the PUT: holds secrets */
+    int64_t cpu_milli;               /* of the PUT */
     char *ignored;                   /* message of the PodFieldsIgnored Event, or NULL */
     struct vk_err put_err;
     struct write_op *next; /* a DELETE that waits for this CREATE */
@@ -191,6 +194,7 @@ static void on_explained(void *user, const struct pod_images *images, const stru
 static void put_failed(struct write_op *op, const struct vk_err *err)
 {
     op->put_err = *err;
+    capacity_give_back(op->writer->capacity, op->cpu_milli);
     if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
         op->pod->refused = true;
         op->pod->image_refused = true;
@@ -201,6 +205,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
     /* What is missing here is the resource group or the subscription: waiting can heal that. */
     if (err->code == VK_NOT_FOUND)
         op->put_err.code = VK_UNAVAILABLE;
+    if (vk_streq(err->reason, PROVIDER_REASON_QUOTA))
+        capacity_refused(op->writer->capacity);
     if (!is_outcome_unknown(err) && err->code != VK_CONFLICT) {
         op->pod->refused = true;
         finish(op, &op->put_err);
@@ -249,10 +255,20 @@ static int translate(struct write_op *op, const struct pod_images *images, struc
     return 0;
 }
 
+static int admit(struct write_op *op, struct vk_err *err)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_resources resources;
+    if (resources_of_pod(op->resolved, arena, &resources, err) < 0)
+        return -(int)err->code;
+    op->cpu_milli = resources.cpu_centi * 10;
+    return capacity_admit(op->writer->capacity, op->cpu_milli, err);
+}
+
 static void put(struct write_op *op, const struct pod_images *images)
 {
     struct vk_err err;
-    if (translate(op, images, &err) < 0) {
+    if (translate(op, images, &err) < 0 || admit(op, &err) < 0) {
         finish(op, &err);
         return;
     }
@@ -360,8 +376,10 @@ static void on_deleted(void *user, const struct vk_err *err)
     vk_crash_point("after-group-delete");
     op->call = NULL;
     op->writes = false;
-    if (!err)
+    if (!err) {
         tracker_group_deleted(op->writer->tracker, op->pod);
+        capacity_freed(op->writer->capacity);
+    }
     finish(op, err);
 }
 
@@ -411,7 +429,7 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
 
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,
-                                      const struct provider_env *env)
+                                      struct capacity *capacity, const struct provider_env *env)
 {
     struct group_writer *w = vk_calloc(1, sizeof(*w));
     w->loop = loop;
@@ -419,6 +437,7 @@ struct group_writer *group_writer_new(struct vk_loop *loop, struct container_gro
     w->tracker = tracker;
     w->env = env;
     w->images = images;
+    w->capacity = capacity;
     vk_list_init(&w->ops);
     return w;
 }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "kubelet/provider.h"
+#include "provider/capacity.h"
 #include "provider/image_configs.h"
 #include "provider/provider_env.h"
 #include "provider/tracker.h"
@@ -18,7 +19,7 @@ struct group_writer;
 /* Everything is borrowed. */
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,
-                                      const struct provider_env *env);
+                                      struct capacity *capacity, const struct provider_env *env);
 /* As settle of struct provider_ops. */
 size_t group_writer_settle(struct group_writer *w);
 /* From here on nothing is completed; requests in flight go on until the free. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "kubelet/api/json_fields.h"
 #include "kubelet/api/managed_fields.h"
+#include "kubelet/api/quantity.h"
 
 static const struct json_field toleration_fields[] = {
     JSON_STR(struct toleration, key, "key", 0),
@@ -237,4 +238,33 @@ const struct container *pod_find_container(const struct pod *pod, const char *na
         }
     }
     return NULL;
+}
+
+static int64_t cpu_of(const struct container *c)
+{
+    int64_t milli = 0;
+
+    (void)quantity_milli(pairs_get(&c->resources.requests, "cpu"), &milli);
+    /* Sums of what nobody can run must not wrap. */
+    return milli < 0 ? 0 : milli < INT32_MAX ? milli : INT32_MAX;
+}
+
+int64_t pod_cpu_request_milli(const struct pod *pod)
+{
+    const struct container *containers = pod->spec.containers.v;
+    const struct container *inits = pod->spec.init_containers.v;
+    int64_t sum = 0, sidecars = 0, most = 0;
+
+    for (size_t i = 0; i < pod->spec.init_containers.n; i++) {
+        int64_t cpu = cpu_of(&inits[i]);
+
+        if (vk_streq(inits[i].restart_policy, "Always"))
+            sidecars += cpu;
+        else if (sidecars + cpu > most)
+            most = sidecars + cpu;
+    }
+    for (size_t i = 0; i < pod->spec.containers.n; i++)
+        sum += cpu_of(&containers[i]);
+    sum += sidecars;
+    return sum > most ? sum : most;
 }

@@ -83,4 +83,7 @@ const char *pod_key(const struct pod *pod);
 bool pod_is_terminating(const struct pod *pod);
 /* Phase Succeeded or Failed. */
 bool pod_is_finished(const struct pod *pod);
+/* What the scheduler counts: the containers together, or the hungriest step of the init containers.
+ * Source: k8s v1.37.2 component-helpers/resource/helpers.go, PodRequests. */
+int64_t pod_cpu_request_milli(const struct pod *pod);
 const struct container *pod_find_container(const struct pod *pod, const char *name);

@@ -86,16 +86,16 @@ static void write_taint(struct json_writer *w, const struct node_taint *t)
 }
 
 static void write_resources(struct json_writer *w, const char *key,
-                            const struct node_capacity *capacity)
+                            const struct node_capacity *capacity, int64_t cpu_milli, int64_t pods)
 {
     char text[32];
 
     json_begin_object(w, key);
-    snprintf(text, sizeof(text), "%lldm", (long long)capacity->cpu_milli);
+    snprintf(text, sizeof(text), "%lldm", (long long)cpu_milli);
     json_put_string(w, "cpu", text);
     snprintf(text, sizeof(text), "%lldKi", (long long)(capacity->memory_bytes / 1024));
     json_put_string(w, "memory", text);
-    snprintf(text, sizeof(text), "%lld", (long long)capacity->pods);
+    snprintf(text, sizeof(text), "%lld", (long long)pods);
     json_put_string(w, "pods", text);
     json_end_object(w);
 }
@@ -131,8 +131,10 @@ static void write_status(struct json_writer *w, const struct node_identity *id,
                          int64_t now_ns)
 {
     json_begin_object(w, "status");
-    write_resources(w, "capacity", capacity);
-    write_resources(w, "allocatable", capacity);
+    write_resources(w, "capacity", capacity, capacity->cpu_milli, capacity->pods);
+    write_resources(w, "allocatable", capacity,
+                    capacity->is_limited ? capacity->allocatable_cpu_milli : capacity->cpu_milli,
+                    capacity->is_limited ? capacity->allocatable_pods : capacity->pods);
     write_conditions(w, c, now_ns);
     json_begin_array(w, "addresses");
     write_address(w, "InternalIP", id->internal_ip);

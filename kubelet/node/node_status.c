@@ -364,3 +364,8 @@ void node_status_start(struct node_status *n)
     if (n->config.provider->ops->ping)
         vk_timer_arm(&n->ping_timer, 0);
 }
+
+void node_status_capacity_changed(struct node_status *n)
+{
+    report_soon(n);
+}

@@ -34,17 +34,19 @@ struct pod_worker {
     unsigned operations;               /* of the provider, under way */
     struct rest_call *deletion;        /* DELETE of the object is under way */
 
-    bool is_accepted;       /* the first status was set */
-    bool may_exist;         /* a group may exist: look before the first PUT, delete it at the end */
-    bool is_tried;          /* create_pod was called by this process */
-    bool group_seen;        /* the provider reported the group */
-    bool group_gone;        /* and it is gone for sure */
-    bool drop_group;        /* the pod has ended and its group must not stay */
-    bool was_initial;       /* it was there when we started */
-    bool shows_error;       /* its status tells of an error */
-    bool is_deleted;        /* deletion was asked for */
-    bool is_removed;        /* the object is gone from the API server */
-    bool is_terminal;       /* the last status was set */
+    bool is_accepted; /* the first status was set */
+    bool may_exist;   /* a group may exist: look before the first PUT, delete it at the end */
+    bool is_tried;    /* create_pod was called by this process */
+    bool group_seen;  /* the provider reported the group */
+    bool group_gone;  /* and it is gone for sure */
+    bool drop_group;  /* the pod has ended and its group must not stay */
+    bool was_initial; /* it was there when we started */
+    bool shows_error; /* its status tells of an error */
+    bool is_deleted;  /* deletion was asked for */
+    bool is_removed;  /* the object is gone from the API server */
+    bool is_terminal; /* the last status was set */
+    bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
+    int64_t given_up_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
     int64_t retry_at_ms;    /* monotonic; nothing is tried before */
     int64_t lost_at_ms;     /* monotonic; when its group was last made anew; 0: never */
@@ -74,6 +76,8 @@ void worker_cancel_resolution(struct pod_worker *w);
 
 /* What an error means for the pod. is_platform: it is create_pod's, not the API server's. */
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform);
+/* True while the pod is as it was when it was found to be one that can't run here. */
+bool worker_is_given_up(const struct pod_worker *w);
 /* Phase Failed with an Event; nothing is tried again. */
 void worker_fail(struct pod_worker *w, const char *reason, const char *message);
 /* A group that was there is not any more. True: the pod has failed; else it is to be made anew. */

@@ -125,7 +125,7 @@ void worker_create(struct pod_worker *w)
     const struct provider *p = all->config.provider;
     struct vk_err err;
 
-    if (!all->pods_synced || !is_provider_ready(all))
+    if (!all->pods_synced || !is_provider_ready(all) || worker_is_given_up(w))
         return;
     worker_show_image_backoff(w);
     if (worker_must_wait(w) || is_lost_at_start(w))

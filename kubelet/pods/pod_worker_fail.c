@@ -103,6 +103,7 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
                          : is_platform              ? "FailedCreateContainerGroup"
                                                     : "FailedResolvePod";
     bool is_missing = !is_platform && err->code == VK_NOT_FOUND;
+    bool is_quota = is_platform && vk_streq(err->reason, PROVIDER_REASON_QUOTA);
 
     log_warning("Failed to create the pod's container group, trying again",
                 LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid), LERR(err));
@@ -110,24 +111,74 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
     show_waiting(w, &(struct waiting_reason){
                         .reason = reason,
                         .message = err->msg,
-                        .container_reason = is_missing ? "CreateContainerConfigError" : NULL,
+                        .container_reason = is_missing ? "CreateContainerConfigError"
+                                            : is_quota ? err->reason
+                                                       : NULL,
                     });
     w->image_waits = false;
-    if (is_platform && vk_streq(err->reason, PROVIDER_REASON_QUOTA))
+    if (is_quota)
         pod_workers_make_room(w->all);
     worker_retry(w, err->retry_after_ms);
+}
+
+bool worker_is_given_up(const struct pod_worker *w)
+{
+    return w->is_given_up && w->given_up_generation == w->pod->meta.generation;
+}
+
+static bool is_daemon(const struct pod *pod)
+{
+    const struct owner_reference *owners = pod->meta.owner_references.v;
+
+    for (size_t i = 0; i < pod->meta.owner_references.n; i++)
+        if (owners[i].controller && vk_streq(owners[i].kind, "DaemonSet") &&
+            vk_starts(owners[i].api_version, "apps/"))
+            return true;
+    return false;
+}
+
+/*
+ * Failed, it would be deleted and replaced by its controller, for ever, since no scheduler comes in
+ * between: it waits instead, until somebody changes it. Its one Event is the same one after a
+ * restart of this process.
+ */
+static void give_up(struct pod_worker *w, const char *reason, const char *message)
+{
+    const struct object_meta *meta = &w->pod->meta;
+    const struct object_reference about = {.kind = "Pod",
+                                           .namespace_ = meta->namespace_,
+                                           .name = meta->name,
+                                           .uid = meta->uid,
+                                           .api_version = "v1"};
+    char *key VK_AUTOFREE = vk_asprintf("given up/%s/%s/%s", meta->uid, reason, message);
+
+    log_warning("A DaemonSet's pod can't run on this node; it stays Pending",
+                LS("pod", pod_key(w->pod)), LS("podUID", meta->uid), LS("reason", reason),
+                LS("err", message));
+    w->is_given_up = true;
+    w->given_up_generation = meta->generation;
+    event_recorder_emit_counted(w->all->config.events, &about, "Warning", reason, message, key, 1,
+                                0, 0);
+    show_waiting(w, &(struct waiting_reason){
+                        .reason = reason, .message = message, .container_reason = reason});
 }
 
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform)
 {
     const char *fallback = is_platform ? "ProviderFailed" : "FailedResolvePod";
 
-    if (is_permanent(err, is_platform))
-        worker_fail(w, vk_str_empty(err->reason) ? fallback : err->reason, err->msg);
-    else if (is_platform && is_image_error(err))
+    if (is_permanent(err, is_platform)) {
+        const char *reason = vk_str_empty(err->reason) ? fallback : err->reason;
+
+        if (is_daemon(w->pod))
+            give_up(w, reason, err->msg);
+        else
+            worker_fail(w, reason, err->msg);
+    } else if (is_platform && is_image_error(err)) {
         wait_for_image(w, err);
-    else
+    } else {
         wait_and_retry(w, err, is_platform);
+    }
 }
 
 static void fail_lost(struct pod_worker *w, const char *message)

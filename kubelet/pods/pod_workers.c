@@ -234,6 +234,8 @@ void pod_workers_update(struct pod_workers *all, const struct pod *pod, bool ini
         w->pod = pod_ref(pod);
         pod_unref(old);
         status_manager_observe(all->config.status, pod);
+        if (w->is_given_up && !worker_is_given_up(w))
+            worker_queue(w);
     }
     if (pod_is_terminating(pod))
         mark_deleted(w);
@@ -333,6 +335,23 @@ void pod_workers_status_written(struct pod_workers *all, const char *uid)
 
     if (w && (w->state == POD_WORKER_TERMINATING || w->state == POD_WORKER_FINISHED))
         worker_queue(w);
+}
+
+void pod_workers_retry_quota(struct pod_workers *all)
+{
+    size_t it = 0;
+    const char *uid;
+    void *value;
+
+    while (!all->stopped && vk_map_next(all->by_uid, &it, &uid, &value)) {
+        struct pod_worker *w = value;
+
+        if (w->state != POD_WORKER_PENDING || w->is_deleted || !w->retry_at_ms ||
+            !vk_streq(w->last_error.reason, PROVIDER_REASON_QUOTA))
+            continue;
+        w->retry_at_ms = 0;
+        worker_queue(w);
+    }
 }
 
 struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_workers_config *config)

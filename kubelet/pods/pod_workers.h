@@ -41,6 +41,9 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
 /* From status_manager. */
 void pod_workers_status_written(struct pod_workers *all, const char *uid);
 
+/* Those that wait because of a quota are tried at once; their back-off goes on where that fails. */
+void pod_workers_retry_quota(struct pod_workers *all);
+
 void pod_workers_count(const struct pod_workers *all, size_t counts[POD_WORKER_STATES]);
 /* False: no such worker. */
 bool pod_workers_state(const struct pod_workers *all, const char *uid, enum pod_worker_state *ret);

@@ -65,6 +65,14 @@ static void up_synced(void *k)
         pod_workers_provider_synced(p->workers);
 }
 
+static int64_t up_cpu_requested(void *k, const struct pod_identity *id)
+{
+    const struct pods *p = k;
+    const struct pod *pod = pod_manager_get(p->manager, id->uid);
+
+    return pod ? pod_cpu_request_milli(pod) : 0;
+}
+
 /* "spec.containers{web}", as the kubelet's own Events have it; NULL without a container. */
 static char *field_path(const struct pods *p, const char *uid, const char *container)
 {
@@ -150,7 +158,8 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                            .status_changed = up_status_changed,
                                            .event = up_event,
                                            .pod_exists = up_pod_exists,
-                                           .synced = up_synced};
+                                           .synced = up_synced,
+                                           .cpu_requested = up_cpu_requested};
     p->existence = pod_existence_new(loop, config->client);
     p->status =
         status_manager_new(loop, &(struct status_manager_config){.client = config->client,
@@ -182,6 +191,11 @@ const struct provider_upcalls *pods_upcalls(const struct pods *p)
 void pods_start(struct pods *p)
 {
     pod_manager_start(p->manager);
+}
+
+void pods_retry_quota(struct pods *p)
+{
+    pod_workers_retry_quota(p->workers);
 }
 
 size_t pods_settle(struct pods *p)

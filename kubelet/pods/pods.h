@@ -53,6 +53,9 @@ void pods_stop(struct pods *p);
 /* The provider must have been stopped: no completion may arrive afterwards. NULL is fine. */
 void pods_free(struct pods *p);
 
+/* The platform may have room again: pods that were refused for a quota do not wait any longer. */
+void pods_retry_quota(struct pods *p);
+
 /* A pod of this node. Borrowed until the loop's next turn. */
 struct pods_entry {
     const struct pod *pod; /* as last seen at the API server */

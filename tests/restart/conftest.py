@@ -58,8 +58,10 @@ def _namespace(request, world):
     eventually(lambda: not world.pods(name), 60, f"no pod of {name} is left")
     eventually(lambda: not world.engine_groups(name), 30, f"no container group of {name} is left")
     puts = world.puts_of(name)
-    assert all(count <= 1 + world.deleted_outside[group] for group, count in puts.items()), \
-        f"a PUT on a group that exists starts it again: {puts}"
+    # Where Azure refuses some, the case itself looks at them.
+    if not request.node.get_closest_marker("refused_puts"):
+        assert all(count <= 1 + world.deleted_outside[group] for group, count in puts.items()), \
+            f"a PUT on a group that exists starts it again: {puts}"
     assert not world.events_told_twice(name)
     world.core.delete_namespace(name)
 

@@ -29,6 +29,7 @@ struct fake_pod {
     char *ns, *name, *uid, *spec, *status;
     int64_t rv, generation;
     bool deleting, finalizer;
+    const char *owner_kind; /* of its controller; NULL: none */
 };
 struct fake_event {
     int64_t rv;
@@ -48,9 +49,10 @@ struct fake_api {
     size_t lists, patches, useless_patches, deletes, tokens, object_gets, pod_gets, event_posts;
     /* Knobs: the next N requests of a kind are refused. */
     size_t refuse_tokens, refuse_patches, refuse_deletes;
-    int refusal;         /* HTTP status; 0: 500 */
-    bool ignore_patches; /* as if they changed nothing */
-    char *config_map;    /* JSON of every ConfigMap; NULL: 404 */
+    int refusal;            /* HTTP status; 0: 500 */
+    bool ignore_patches;    /* as if they changed nothing */
+    const char *owner_kind; /* of pods that are added */
+    char *config_map;       /* JSON of every ConfigMap; NULL: 404 */
     char *secret;
     struct vk_buf event_log;  /* "reason: message\n" per Event created */
     struct vk_buf last_patch; /* body */
@@ -75,6 +77,17 @@ static inline void fake_write_pod(struct json_writer *w, const char *key, const 
     if (p->deleting) {
         json_put_string(w, "deletionTimestamp", "2026-11-24T15:01:00Z");
         json_put_int(w, "deletionGracePeriodSeconds", 30);
+    }
+    if (p->owner_kind) {
+        json_begin_array(w, "ownerReferences");
+        json_begin_object(w, NULL);
+        json_put_string(w, "apiVersion", "apps/v1");
+        json_put_string(w, "kind", p->owner_kind);
+        json_put_string(w, "name", "owner");
+        json_put_string(w, "uid", "owner-uid");
+        json_put_bool(w, "controller", true);
+        json_end_object(w);
+        json_end_array(w);
     }
     if (p->finalizer) {
         json_begin_array(w, "finalizers");
@@ -127,6 +140,7 @@ static FAKE_UNUSED struct fake_pod *fake_add(struct fake_api *a, const char *nam
     p->spec = vk_strdup(spec);
     p->status = vk_strdup(status ? status : "{\"phase\":\"Pending\",\"qosClass\":\"BestEffort\"}");
     p->generation = 1;
+    p->owner_kind = a->owner_kind;
     a->pods[a->pod_count++] = p;
     fake_send_event(a, "ADDED", p);
     return p;

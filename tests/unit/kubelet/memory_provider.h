@@ -242,6 +242,7 @@ struct world {
     struct provider provider;
     struct event_recorder *events;
     struct pods *pods;
+    struct pod_retries retries;
     int64_t finished_group_ttl_ms;
 };
 
@@ -255,10 +256,7 @@ static FAKE_UNUSED void world_start_pods(struct world *w)
                                     .provider = &w->provider,
                                     .node_name = "burst-1",
                                     .node_ips = {.v = ips, .n = 1},
-                                    .retries = {.initial_ms = 20,
-                                                .max_ms = 40,
-                                                .image_initial_ms = 200,
-                                                .image_max_ms = 400},
+                                    .retries = w->retries,
                                     .finished_group_ttl_ms = w->finished_group_ttl_ms,
                                 });
     w->memory.up = pods_upcalls(w->pods);
@@ -276,6 +274,8 @@ static FAKE_UNUSED struct world *world_new(void)
     w->memory.synced = true;
     vk_buf_init(&w->memory.last_env, 64 * 1024);
     w->provider = (struct provider){.ops = &memory_ops, .p = &w->memory};
+    w->retries = (struct pod_retries){
+        .initial_ms = 20, .max_ms = 40, .image_initial_ms = 200, .image_max_ms = 400};
     w->events = event_recorder_new(w->loop, w->api.rest, "aci-kubelet", "burst-1");
     world_start_pods(w);
     return w;

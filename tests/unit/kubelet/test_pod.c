@@ -324,6 +324,42 @@ static void references_keep_a_pod_and_its_state_is_told(void **state)
     pod_unref(NULL);
 }
 
+static void what_the_scheduler_counts_is_computed(void **state)
+{
+#define REQUEST(cpu) "\"resources\":{\"requests\":{\"cpu\":\"" cpu "\"}}"
+    static const struct {
+        const char *spec;
+        int64_t cpu_milli;
+    } table[] =
+        {
+            {"{\"containers\":[{\"name\":\"a\"}]}", 0},
+            {"{\"containers\":[{\"name\":\"a\"," REQUEST("100m") "},{\"name\":\"b\"," REQUEST(
+                 "2") "}]}",
+             2100},
+            {"{\"initContainers\":[{\"name\":\"i\"," REQUEST(
+                 "3") "}],\"containers\":[{\"name\":\"a\"," REQUEST("1") "}]}",
+             3000},
+            {"{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\"," REQUEST(
+                 "1") "},{\"name\":\"i\"," REQUEST("2") "}],\"containers\":[{\"name\":"
+                                                        "\"a\"," REQUEST("2500m") "}]}",
+             3500},
+        };
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(table); i++) {
+        char *text VK_AUTOFREE =
+            vk_asprintf("{\"metadata\":{\"namespace\":\"n\",\"name\":\"p\",\"uid\":\"u\"},"
+                        "\"spec\":%s}",
+                        table[i].spec);
+        struct pod *pod;
+        struct vk_err err;
+
+        assert_int_equal(pod_parse(vk_str_of(text), &pod, &err), 0);
+        assert_int_equal(pod_cpu_request_milli(pod), table[i].cpu_milli);
+        pod_unref(pod);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -337,6 +373,7 @@ int main(void)
         cmocka_unit_test(defaults_hold_where_nothing_is_said),
         cmocka_unit_test(bad_pods_are_refused_with_the_path_of_the_field),
         cmocka_unit_test(a_pod_over_the_limit_is_refused),
+        cmocka_unit_test(what_the_scheduler_counts_is_computed),
         cmocka_unit_test(references_keep_a_pod_and_its_state_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -231,6 +231,10 @@ static void transient_error_waits_with_one_event_then_succeeds(void **state)
     start_one(w, SPEC_ALWAYS);
     RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "ContainerGroupQuotaReached"));
     assert_string_equal(world_status(w, "web", "phase"), "Pending");
+    assert_string_equal(world_status(w, "web", "containerStatuses.0.state.waiting.reason"),
+                        "ContainerGroupQuotaReached");
+    assert_string_equal(world_status(w, "web", "containerStatuses.0.state.waiting.message"),
+                        "quota of 10 reached");
     RUN_UNTIL(w, vk_map_len(w->memory.groups) == 1);
     assert_int_equal(w->memory.creates, 4);
     assert_true(w->memory.last_may_exist);
@@ -266,6 +270,58 @@ static void every_permanent_code_fails_the_pod_at_once(void **state)
     }
     RUN_UNTIL(w, world_told(w, "InvalidOsType: no such size"));
     assert_int_equal(world_count(w, POD_WORKER_FINISHED), VK_COUNT(codes));
+}
+
+static void a_daemon_that_cannot_run_here_waits_with_one_event(void **state)
+{
+    struct world *w = *state;
+    struct fake_pod *p;
+
+    w->api.owner_kind = "DaemonSet";
+    w->memory.fail_creates = 1;
+    vk_err_set(&w->memory.error, VK_UNSUPPORTED, "no hostPath on ACI");
+    vk_err_reason(&w->memory.error, "UnsupportedPodField");
+    p = start_one(w, SPEC_ALWAYS);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "UnsupportedPodField"));
+    assert_string_equal(world_status(w, "web", "phase"), "Pending");
+    assert_string_equal(world_status(w, "web", "message"), "no hostPath on ACI");
+    RUN_UNTIL(w, world_told(w, "UnsupportedPodField: no hostPath on ACI"));
+    /* Whatever happens to it, as long as it asks for the same. Another pod's fifth try shows that
+     * it would have been tried again by now. */
+    fake_send_event(&w->api, "MODIFIED", p);
+    w->api.owner_kind = NULL;
+    w->memory.fail_creates = 5;
+    w->memory.run_at_once = true;
+    vk_err_set(&w->memory.error, VK_UNAVAILABLE, "not now");
+    fake_add(&w->api, "other", "uid-2", SPEC_ALWAYS, NULL);
+    RUN_UNTIL(w, vk_streq(world_status(w, "other", "phase"), "Running"));
+    assert_int_equal(w->memory.creates, 1 + 6);
+    RUN_UNTIL(w, w->api.event_posts == 2);
+    assert_string_equal(world_status(w, "web", "phase"), "Pending");
+    /* A new image, say. */
+    p->generation++;
+    fake_send_event(&w->api, "MODIFIED", p);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
+    assert_int_equal(w->memory.creates, 1 + 6 + 1);
+}
+
+static void room_ends_the_wait_for_a_quota(void **state)
+{
+    struct world *w = *state;
+
+    w->retries = (struct pod_retries){.initial_ms = 3600000, .max_ms = 3600000};
+    world_stop_pods(w);
+    world_start_pods(w);
+    w->memory.fail_creates = 1;
+    w->memory.run_at_once = true;
+    vk_err_set(&w->memory.error, VK_UNAVAILABLE, "quota of 10 reached");
+    vk_err_reason(&w->memory.error, PROVIDER_REASON_QUOTA);
+    start_one(w, SPEC_ALWAYS);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), PROVIDER_REASON_QUOTA));
+    assert_int_equal(w->memory.creates, 1);
+    pods_retry_quota(w->pods);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
+    assert_int_equal(w->memory.creates, 2);
 }
 
 static void inaccessible_image_waits_and_recovers(void **state)
@@ -448,6 +504,8 @@ int main(void)
         ONE(object_is_deleted_only_after_its_last_status_is_written),
         ONE(transient_error_waits_with_one_event_then_succeeds),
         ONE(every_permanent_code_fails_the_pod_at_once),
+        ONE(a_daemon_that_cannot_run_here_waits_with_one_event),
+        ONE(room_ends_the_wait_for_a_quota),
         ONE(inaccessible_image_waits_and_recovers),
         ONE(missing_config_map_waits_until_it_appears),
         ONE(forbidden_token_after_binding_is_transient),

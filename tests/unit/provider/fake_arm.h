@@ -69,6 +69,9 @@ struct fake_arm {
     unsigned manifests;
     int registry_status; /* of manifests; 0: 200 */
     bool registry_holds; /* manifests get no answer */
+    /* Quotas; a limit of 0 groups: the identity may not read them. Others have this much. */
+    int64_t quota_groups, quota_cores, others_groups, others_cores;
+    unsigned usages; /* how often they were read */
 };
 
 static inline void arm_group_free(void *p)
@@ -309,6 +312,26 @@ static inline bool arm_take_token(struct fake_arm *arm, struct http_exchange *x)
     return true;
 }
 
+/* One core for each group, as the sample pods have it. */
+static inline void arm_reply_usages(struct fake_arm *arm, struct http_exchange *x)
+{
+    const long long own = (long long)vk_map_len(arm->groups);
+    arm->usages++;
+    if (arm->quota_groups == 0) {
+        arm_error(x, 403, "AuthorizationFailed");
+        return;
+    }
+    const char *body =
+        vk_arena_printf(http_exchange_arena(x),
+                        "{\"value\":[{\"unit\":\"Count\",\"currentValue\":%lld,\"limit\":%lld,"
+                        "\"name\":{\"value\":\"ContainerGroups\"}},{\"name\":{\"value\":\"odd\"}},"
+                        "{\"unit\":\"Count\",\"currentValue\":%lld,\"limit\":%lld,"
+                        "\"name\":{\"value\":\"StandardCores\"}}]}",
+                        own + arm->others_groups, (long long)arm->quota_groups,
+                        own + arm->others_cores, (long long)arm->quota_cores);
+    http_exchange_reply(x, 200, "application/json", vk_str_of(body));
+}
+
 static inline void arm_handle(void *user, struct http_exchange *x)
 {
     struct fake_arm *arm = user;
@@ -321,6 +344,10 @@ static inline void arm_handle(void *user, struct http_exchange *x)
     }
     if (vk_starts(head->path, "/v2/")) {
         arm_serve_registry(arm, x);
+        return;
+    }
+    if (vk_ends(head->path, "/locations/westeurope/usages")) {
+        arm_reply_usages(arm, x);
         return;
     }
     const char *name = strstr(head->path, "/containerGroups");
