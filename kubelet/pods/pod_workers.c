@@ -294,7 +294,15 @@ static void keep_early_report(struct pod_workers *all, const struct provider_pod
 {
     struct early_report *r;
 
-    if (!all->early || !s->group_exists || vk_map_len(all->early) >= MAX_EARLY_REPORTS)
+    if (!all->early)
+        return;
+    if (!s->group_exists) {
+        r = vk_map_remove(all->early, s->id.uid);
+        if (r)
+            early_free(r);
+        return;
+    }
+    if (vk_map_len(all->early) >= MAX_EARLY_REPORTS)
         return;
     r = vk_calloc(1, sizeof(*r));
     r->arena = vk_arena_new();

@@ -69,6 +69,20 @@ static void reported_group_is_adopted_without_a_write(void **state)
     assert_string_equal(world_status(w, "web", "phase"), "Running");
 }
 
+/* The API server was away when we started, and came back after the group had gone. */
+static void group_that_vanished_before_its_pod_was_known_is_made_again(void **state)
+{
+    struct world *w = *state;
+
+    fake_add(&w->api, "web", "uid-1", SPEC_ALWAYS, RUNNING_STATUS);
+    memory_group_add(&w->memory, "web", "uid-1");
+    memory_report(&w->memory, "web", "uid-1", "Running", CONTAINER_RUNNING, 0);
+    memory_lose(&w->memory, "web", "uid-1");
+    pods_start(w->pods);
+    RUN_UNTIL(w, w->memory.creates == 1);
+    assert_true(w->memory.last_may_exist);
+}
+
 static void restart_changes_nothing(void **state)
 {
     struct world *w = *state;
@@ -302,6 +316,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ONE(nothing_is_created_before_the_provider_is_synced),
         ONE(reported_group_is_adopted_without_a_write),
+        ONE(group_that_vanished_before_its_pod_was_known_is_made_again),
         ONE(restart_changes_nothing),
         ONE(stop_in_the_middle_of_a_creation_is_made_good),
         ONE(pods_lost_while_we_were_away),
