@@ -63,3 +63,13 @@ bool group_identity_read(const struct container_group *group, struct group_ident
     *ret = found;
     return true;
 }
+
+bool group_container_is_sidecar(const struct container_group *group, const char *container)
+{
+    struct vk_str rest = vk_str_of(container_group_tag(group, GROUP_TAG_SIDECARS));
+    while (rest.n > 0) {
+        if (vk_str_is(vk_str_cut(rest, ',', &rest), container))
+            return true;
+    }
+    return false;
+}

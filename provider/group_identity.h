@@ -21,6 +21,10 @@
 #define GROUP_TAG_POD "aci-kubelet-pod"
 #define GROUP_TAG_UID "aci-kubelet-uid"
 
+/* Names of the containers that are native sidecars, separated by commas; absent where there are
+ * none. ACI itself does not tell them apart. */
+#define GROUP_TAG_SIDECARS "aci-kubelet-sidecars"
+
 #define GROUP_NAME_MAX 63
 
 /*
@@ -38,3 +42,5 @@ struct group_identity {
 void group_identity_write(struct json_writer *w, const struct group_identity *identity);
 /* False for groups that are not of format 1 or lack a tag: nobody's, never touched. Borrowed. */
 bool group_identity_read(const struct container_group *group, struct group_identity *ret);
+/* The container is a native sidecar by the group's tag. */
+bool group_container_is_sidecar(const struct container_group *group, const char *container);

@@ -28,7 +28,7 @@ static int make(struct group_plan *p, struct vk_arena *arena, struct vk_err *err
         key_vault_of_pod(pod, a, env, arena, &p->vault, err) < 0 ||
         volume_plan_make(p->pod, layout, a, &p->vault, p->windows, arena, &p->volumes, err) < 0 ||
         resources_of_pod(p->pod, layout, a, arena, &p->resources, err) < 0 ||
-        group_tags_of_pod(pod, a, env, arena, &p->tags, &p->ignored, err) < 0)
+        group_tags_of_pod(pod, layout, a, env, arena, &p->tags, &p->ignored, err) < 0)
         return -(int)err->code;
     return 0;
 }

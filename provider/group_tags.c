@@ -5,7 +5,7 @@
 #include "provider/group_identity.h"
 
 #define MAX_TAGS 50
-#define TAGS_OF_OURS 6
+#define TAGS_OF_OURS 7
 #define MAX_EXTRA (MAX_TAGS - TAGS_OF_OURS)
 #define MAX_NAME 512
 #define MAX_VALUE 256
@@ -61,12 +61,33 @@ static const char *tag_of_label(const char *label, struct vk_arena *arena)
     return name;
 }
 
-int group_tags_of_pod(const struct pod *pod, const struct pod_annotations *annotations,
-                      const struct provider_env *env, struct vk_arena *arena,
-                      struct group_tags *ret, struct ignored_fields *ignored, struct vk_err *err)
+static int read_sidecars(const struct group_layout *layout, struct vk_arena *arena,
+                         const char **ret, struct vk_err *err)
 {
+    const char *text = NULL;
+    for (size_t i = 0; i < layout->container_count; i++) {
+        const struct group_member *m = &layout->containers[i];
+        if (m->is_sidecar)
+            text = text ? vk_arena_printf(arena, "%s,%s", text, m->spec->name) : m->spec->name;
+    }
+    if (text && strlen(text) > MAX_VALUE)
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "spec.initContainers: the names of the sidecars together have more than "
+                          "%d characters, a tag's limit; shorten them",
+                          MAX_VALUE);
+    *ret = text;
+    return 0;
+}
+
+int group_tags_of_pod(const struct pod *pod, const struct group_layout *layout,
+                      const struct pod_annotations *annotations, const struct provider_env *env,
+                      struct vk_arena *arena, struct group_tags *ret,
+                      struct ignored_fields *ignored, struct vk_err *err)
+{
+    const char *sidecars;
     struct json_pairs out = {.v = vk_arena_array(arena, MAX_EXTRA, sizeof(*out.v))};
-    if (read_annotation(annotations->tags, arena, &out, err) < 0)
+    if (read_sidecars(layout, arena, &sidecars, err) < 0 ||
+        read_annotation(annotations->tags, arena, &out, err) < 0)
         return -(int)err->code;
     for (size_t i = 0; i < env->settings.tag_labels.n; i++) {
         const char *label = env->settings.tag_labels.v[i];
@@ -79,7 +100,7 @@ int group_tags_of_pod(const struct pod *pod, const struct pod_annotations *annot
         else
             out.v[out.n++] = (struct json_pair){.key = name, .value = value};
     }
-    *ret = (struct group_tags){.extra = out};
+    *ret = (struct group_tags){.extra = out, .sidecars = sidecars};
     return 0;
 }
 
@@ -95,6 +116,7 @@ void group_tags_write(struct json_writer *w, const struct group_tags *tags, cons
     };
     json_begin_object(w, "tags");
     group_identity_write(w, &identity);
+    json_put_string_if(w, GROUP_TAG_SIDECARS, tags->sidecars);
     for (size_t i = 0; i < tags->extra.n; i++)
         json_put_string(w, tags->extra.v[i].key, tags->extra.v[i].value);
     json_end_object(w);

@@ -5,6 +5,7 @@
 #include "base/crypto.h"
 #include "base/str.h"
 #include "provider/container_state.h"
+#include "provider/group_identity.h"
 #include "provider/restart_events.h"
 
 #define GROUP_HASH_DIGITS 20
@@ -19,21 +20,34 @@ static bool init_is_done(const struct container_status *s)
     return s->state.kind == CONTAINER_TERMINATED && s->state.exit_code == 0;
 }
 
-static struct json_array read_statuses(const struct json_array *containers,
-                                       const struct container_state_context *context,
-                                       struct vk_arena *arena)
+static struct json_array room_for(size_t n, struct vk_arena *arena)
 {
     struct json_array out = {0};
-    if (containers->n == 0)
-        return out;
-    struct container_status *statuses =
-        vk_arena_array(arena, containers->n, sizeof(struct container_status));
-    const struct group_container *container = containers->v;
-    for (size_t i = 0; i < containers->n; i++)
-        container_state_read(&container[i], context, arena, &statuses[i]);
-    out.v = statuses;
-    out.n = containers->n;
+    if (n)
+        out.v = vk_arena_array(arena, n, sizeof(struct container_status));
     return out;
+}
+
+static void read_status(const struct group_container *container,
+                        const struct container_state_context *context, struct vk_arena *arena,
+                        struct json_array *out)
+{
+    struct container_status *statuses = out->v;
+    container_state_read(container, context, arena, &statuses[out->n++]);
+}
+
+/* The group's containers are the pod's and, by its tag, the native sidecars among its init
+ * containers. */
+static void read_containers(const struct container_group *group,
+                            const struct container_state_context *context, struct vk_arena *arena,
+                            struct pod_status *ret)
+{
+    const struct group_container *container = group->containers.v;
+    for (size_t i = 0; i < group->containers.n; i++)
+        read_status(&container[i], context, arena,
+                    group_container_is_sidecar(group, container[i].name)
+                        ? &ret->init_container_statuses
+                        : &ret->container_statuses);
 }
 
 struct tally {
@@ -41,10 +55,11 @@ struct tally {
     size_t waiting, running, stopped, succeeded;
 };
 
-static struct tally count(const struct pod_status *s)
+/* init_count: without the sidecars, which follow. They hold up neither start nor end of a pod. */
+static struct tally count(const struct pod_status *s, size_t init_count)
 {
     struct tally t = {0};
-    for (size_t i = 0; i < s->init_container_statuses.n; i++) {
+    for (size_t i = 0; i < init_count; i++) {
         const struct container_status *c = status_at(&s->init_container_statuses, i);
         if (c->state.kind == CONTAINER_TERMINATED && c->state.exit_code != 0)
             t.init_failed++;
@@ -67,9 +82,10 @@ static struct tally count(const struct pod_status *s)
     return t;
 }
 
-static const char *phase_of(const struct pod_status *s, const char *restart_policy)
+static const char *phase_of(const struct pod_status *s, size_t init_count,
+                            const char *restart_policy)
 {
-    const struct tally t = count(s);
+    const struct tally t = count(s, init_count);
     const bool never = vk_strieq(restart_policy, "Never");
     const bool always = !never && !vk_strieq(restart_policy, "OnFailure");
     if (t.init_failed > 0 && never)
@@ -88,18 +104,20 @@ static const char *phase_of(const struct pod_status *s, const char *restart_poli
 }
 
 /* "containers with unready status: [a b]": the kubelet's own words. */
-static const char *list_names(const struct json_array *statuses, bool init, const char *head,
-                              struct vk_arena *arena)
+struct name_list {
+    const char *text;
+    size_t n;
+    struct vk_arena *arena;
+};
+
+static void add_name(struct name_list *list, const char *name)
 {
-    const char *text = head;
-    size_t n = 0;
-    for (size_t i = 0; i < statuses->n; i++) {
-        const struct container_status *c = status_at(statuses, i);
-        if (init ? init_is_done(c) : c->ready)
-            continue;
-        text = vk_arena_printf(arena, "%s%s%s", text, n++ ? " " : "", c->name);
-    }
-    return n ? vk_arena_printf(arena, "%s]", text) : NULL;
+    list->text = vk_arena_printf(list->arena, "%s%s%s", list->text, list->n++ ? " " : "", name);
+}
+
+static const char *end_list(struct name_list *list)
+{
+    return list->n ? vk_arena_printf(list->arena, "%s]", list->text) : NULL;
 }
 
 static struct pod_condition condition(const char *type, bool is_true, const char *reason,
@@ -113,25 +131,39 @@ static struct pod_condition condition(const char *type, bool is_true, const char
     };
 }
 
-static struct pod_condition initialized(const struct pod_status *s, struct vk_arena *arena)
+static struct pod_condition initialized(const struct pod_status *s, size_t init_count,
+                                        struct vk_arena *arena)
 {
     if (vk_streq(s->phase, "Succeeded"))
         return condition("Initialized", true, "PodCompleted", NULL);
-    const char *incomplete = list_names(&s->init_container_statuses, true,
-                                        "containers with incomplete status: [", arena);
+    struct name_list names = {.text = "containers with incomplete status: [", .arena = arena};
+    for (size_t i = 0; i < s->init_container_statuses.n; i++) {
+        const struct container_status *c = status_at(&s->init_container_statuses, i);
+        if (i < init_count ? !init_is_done(c) : c->state.kind != CONTAINER_RUNNING)
+            add_name(&names, c->name);
+    }
+    const char *incomplete = end_list(&names);
     return condition("Initialized", !incomplete, incomplete ? "ContainersNotInitialized" : NULL,
                      incomplete);
 }
 
 static struct pod_condition readiness(const char *type, const struct pod_status *s,
-                                      struct vk_arena *arena)
+                                      size_t init_count, struct vk_arena *arena)
 {
     if (vk_streq(s->phase, "Succeeded"))
         return condition(type, false, "PodCompleted", NULL);
     if (vk_streq(s->phase, "Failed"))
         return condition(type, false, "PodFailed", NULL);
-    const char *unready =
-        list_names(&s->container_statuses, false, "containers with unready status: [", arena);
+    struct name_list names = {.text = "containers with unready status: [", .arena = arena};
+    for (size_t i = init_count; i < s->init_container_statuses.n; i++) {
+        if (!status_at(&s->init_container_statuses, i)->ready)
+            add_name(&names, status_at(&s->init_container_statuses, i)->name);
+    }
+    for (size_t i = 0; i < s->container_statuses.n; i++) {
+        if (!status_at(&s->container_statuses, i)->ready)
+            add_name(&names, status_at(&s->container_statuses, i)->name);
+    }
+    const char *unready = end_list(&names);
     const bool ready = !unready && s->container_statuses.n > 0;
     return condition(type, ready, ready ? NULL : "ContainersNotReady", unready);
 }
@@ -145,16 +177,16 @@ static bool has_started(const struct json_array *statuses)
     return false;
 }
 
-static void add_conditions(struct pod_status *s, struct vk_arena *arena)
+static void add_conditions(struct pod_status *s, size_t init_count, struct vk_arena *arena)
 {
     const bool ended = vk_streq(s->phase, "Succeeded") || vk_streq(s->phase, "Failed");
     const bool sandbox = !ended && (s->pod_ip || has_started(&s->init_container_statuses) ||
                                     has_started(&s->container_statuses));
     struct pod_condition *c = vk_arena_array(arena, 4, sizeof(*c));
     c[0] = condition("PodReadyToStartContainers", sandbox, NULL, NULL);
-    c[1] = initialized(s, arena);
-    c[2] = readiness("ContainersReady", s, arena);
-    c[3] = readiness("Ready", s, arena);
+    c[1] = initialized(s, init_count, arena);
+    c[2] = readiness("ContainersReady", s, init_count, arena);
+    c[3] = readiness("Ready", s, init_count, arena);
     s->conditions = (struct json_array){.v = c, .n = 4};
 }
 
@@ -183,19 +215,24 @@ void group_to_status(const struct container_group *group, struct vk_arena *arena
         .never_restarts = group_forbids_restarts(group),
     };
     *ret = (struct pod_status){0};
-    ret->init_container_statuses = read_statuses(&group->init_containers, &context, arena);
+    const size_t init_count = group->init_containers.n;
+    ret->init_container_statuses = room_for(init_count + group->containers.n, arena);
+    ret->container_statuses = room_for(group->containers.n, arena);
+    for (size_t i = 0; i < init_count; i++)
+        read_status((const struct group_container *)group->init_containers.v + i, &context, arena,
+                    &ret->init_container_statuses);
     context.is_init = false;
     context.waiting_reason =
         is_initializing(&ret->init_container_statuses) ? "PodInitializing" : "ContainerCreating";
-    ret->container_statuses = read_statuses(&group->containers, &context, arena);
-    ret->phase = phase_of(ret, group->restart_policy);
+    read_containers(group, &context, arena, ret);
+    ret->phase = phase_of(ret, init_count, group->restart_policy);
     if (group->ip) {
         ret->pod_ip = group->ip;
         ret->pod_ips.v = vk_arena_array(arena, 1, sizeof(*ret->pod_ips.v));
         ret->pod_ips.v[0] = group->ip;
         ret->pod_ips.n = 1;
     }
-    add_conditions(ret, arena);
+    add_conditions(ret, init_count, arena);
 }
 
 static bool any_runs_again(const struct json_array *containers)

@@ -10,10 +10,10 @@
 #include "kubelet/api/pod_status.h"
 
 /*
- * Fills phase, podIP and podIPs, container statuses in the group's order, and the conditions
- * PodReadyToStartContainers, Initialized, ContainersReady and Ready (without transition times,
- * which the status manager keeps). A container is ready while it runs. ret lives in the arena and
- * borrows the group's text.
+ * Fills phase, podIP and podIPs, container statuses in the group's order (native sidecars behind
+ * the init containers), and the conditions PodReadyToStartContainers, Initialized, ContainersReady
+ * and Ready (without transition times, which the status manager keeps). A container is ready while
+ * it runs. ret lives in the arena and borrows the group's text.
  */
 void group_to_status(const struct container_group *group, struct vk_arena *arena,
                      struct pod_status *ret);

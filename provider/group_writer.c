@@ -8,7 +8,6 @@
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "provider/pod_to_group.h"
-#include "provider/resources.h"
 #include "provider/validation.h"
 
 struct group_writer {
@@ -252,23 +251,15 @@ static int translate(struct write_op *op, const struct pod_images *images, struc
         return -(int)err->code;
     const char *message = ignored_fields_message(&notes.ignored, arena);
     op->ignored = message ? vk_strdup(message) : NULL;
+    op->cpu_milli = notes.cpu_milli;
     return 0;
-}
-
-static int admit(struct write_op *op, struct vk_err *err)
-{
-    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    struct pod_resources resources;
-    if (resources_of_pod(op->resolved, arena, &resources, err) < 0)
-        return -(int)err->code;
-    op->cpu_milli = resources.cpu_centi * 10;
-    return capacity_admit(op->writer->capacity, op->cpu_milli, err);
 }
 
 static void put(struct write_op *op, const struct pod_images *images)
 {
     struct vk_err err;
-    if (translate(op, images, &err) < 0 || admit(op, &err) < 0) {
+    if (translate(op, images, &err) < 0 ||
+        capacity_admit(op->writer->capacity, op->cpu_milli, &err) < 0) {
         finish(op, &err);
         return;
     }

@@ -21,7 +21,8 @@
 struct group_notes {
     struct ignored_fields ignored;
     const char *size; /* what is billed: "1.5 CPU and 2 GB" */
-    bool is_larger;   /* than what the pod asks for */
+    int64_t cpu_milli;
+    bool is_larger; /* than what the pod asks for */
 };
 /*
  * images: what is known of the pod's images, NULL when none is needed. Appends the body to out,

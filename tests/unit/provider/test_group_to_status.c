@@ -61,7 +61,8 @@ static void check_without_members(const char *name, const struct json *doc, stru
             group_to_status(&group, scratch, &status);
             assert_non_null(status.phase);
             assert_int_equal(status.conditions.n, 4);
-            assert_int_equal(status.container_statuses.n, group.containers.n);
+            assert_int_equal(status.container_statuses.n + status.init_container_statuses.n,
+                             group.containers.n + group.init_containers.n);
         }
         vk_free(mangled);
     }
@@ -397,6 +398,22 @@ static void random_groups_never_make_anything_up(void **state)
         assert_true(phases[i] > 50);
 }
 
+static void a_sidecar_that_outlives_its_job_must_go(void **state)
+{
+    (void)state;
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *doc =
+        golden_load(arena, VK_TEST_DATA "/groups/sidecar-outlives-the-job.json");
+    struct container_group group;
+    struct pod_status status;
+    struct vk_err err;
+    assert_return_code(
+        container_group_parse(golden_text(arena, json_get(doc, "group")), arena, &group, &err), 0);
+    group_to_status(&group, arena, &status);
+    assert_string_equal(status.phase, "Succeeded");
+    assert_true(group_runs_on(&group, &status));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +422,7 @@ int main(void)
         cmocka_unit_test(phases_follow_the_restart_policy),
         cmocka_unit_test(only_the_word_oom_killed_is_oom_killed),
         cmocka_unit_test(a_pod_that_ended_and_runs_again_runs_on),
+        cmocka_unit_test(a_sidecar_that_outlives_its_job_must_go),
         cmocka_unit_test(random_groups_never_make_anything_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
