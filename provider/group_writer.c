@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/crash_point.h"
 #include "base/log.h"
+#include "base/planted_bug.h"
 #include "provider/pod_to_group.h"
 #include "provider/validation.h"
 
@@ -206,7 +207,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
         op->put_err.code = VK_UNAVAILABLE;
     if (vk_streq(err->reason, PROVIDER_REASON_QUOTA))
         capacity_refused(op->writer->capacity);
-    if (!is_outcome_unknown(err) && err->code != VK_CONFLICT) {
+    if ((!is_outcome_unknown(err) && err->code != VK_CONFLICT) ||
+        vk_planted_bug("blind-put-retry")) {
         op->pod->refused = true;
         finish(op, &op->put_err);
         return;

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/list.h"
+#include "base/planted_bug.h"
 #include "base/url.h"
 #include "kubelet/api/pod.h"
 
@@ -76,7 +77,7 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
         answer(q, false, &bad);
         return;
     }
-    answer(q, vk_streq(uid, q->uid), NULL);
+    answer(q, vk_streq(uid, q->uid) || vk_planted_bug("name-not-uid"), NULL);
 }
 
 static struct question *question_new(struct pod_existence *e, pod_exists_fn done, void *user)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/planted_bug.h"
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
 
@@ -213,6 +214,8 @@ static void claim_early_report(struct pod_worker *w)
 
 static void mark_deleted(struct pod_worker *w)
 {
+    if (w->operations && vk_planted_bug("dropped-delete"))
+        return;
     if (!w->is_deleted)
         forget_backoff(w);
     w->is_deleted = true;
