@@ -95,6 +95,8 @@ struct provider_start {
     const char *node_name;
 };
 
+enum probe_kind { PROBE_LIVENESS, PROBE_READINESS, PROBE_STARTUP };
+
 struct provider_ops {
     const char *name; /* "azure" */
     void (*start)(void *p, const struct provider_start *start);
@@ -153,6 +155,12 @@ struct provider_ops {
      * workers create nothing before.
      */
     bool (*is_synced)(void *p);
+    /*
+     * The platform runs this probe of a container (or native sidecar) itself, and restarts the
+     * container when it fails; all others are the kubelet's. NULL: it runs none. Pure.
+     */
+    bool (*runs_probe)(void *p, const struct pod *pod, const struct container *container,
+                       enum probe_kind kind);
     /* A reachable platform completes with NULL: the node's condition ProviderUnreachable. */
     void (*ping)(void *p, provider_done_fn done, void *user);
     /* Forgets the pod: it is gone from the API server and its group is gone. */

@@ -15,6 +15,7 @@
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
 #include "provider/orphans.h"
+#include "provider/probes.h"
 #include "provider/retirement.h"
 
 #define DEFAULT_ARM_ENDPOINT "https://management.azure.com"
@@ -265,6 +266,13 @@ static void aci_stop(void *self)
     }
 }
 
+static bool aci_runs_probe(void *p, const struct pod *pod, const struct container *container,
+                           enum probe_kind kind)
+{
+    (void)p;
+    return probes_run_by_aci(pod, container, kind);
+}
+
 static const struct provider_ops aci_ops = {
     .name = "azure",
     .start = aci_start,
@@ -283,6 +291,7 @@ static const struct provider_ops aci_ops = {
     .exec_cancel = aci_exec_cancel,
     .get_capacity = aci_get_capacity,
     .is_synced = aci_is_synced,
+    .runs_probe = aci_runs_probe,
     .ping = aci_ping,
     .forget_pod = aci_forget_pod,
     .settle = aci_settle,
@@ -362,7 +371,7 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
         .most = {.cpu_milli = c->cpu_milli > 0 ? c->cpu_milli : DEFAULT_CPU_MILLI,
                  .memory_bytes = c->memory_bytes > 0 ? c->memory_bytes : DEFAULT_MEMORY_BYTES,
                  .pods = c->pods > 0 ? c->pods : DEFAULT_PODS,
-                 .os = "Linux",
+                 .os = c->group_settings.windows ? "Windows" : "Linux",
                  .arch = "amd64"},
     };
     p->capacity = capacity_new(p->loop, &capacity);
@@ -401,7 +410,8 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
     struct aci_provider *p = vk_calloc(1, sizeof(*p));
     p->loop = loop;
     p->registries = registries;
-    p->images = image_configs_new(loop, registries, "linux", "amd64");
+    p->images = image_configs_new(loop, registries,
+                                  config->group_settings.windows ? "windows" : "linux", "amd64");
     vk_list_init(&p->pings);
     p->env = (struct provider_env){
         .location = vk_strdup(config->location),
@@ -409,7 +419,9 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .private_ip = config->private_ip,
         .cluster_dns = copy_or_null(config->cluster_dns),
         .cluster_domain = vk_strdup(or_default(config->cluster_domain, DEFAULT_CLUSTER_DOMAIN)),
+        .settings = config->group_settings,
     };
+    p->env.settings.api_version = or_default(config->api_version, DEFAULT_API_VERSION);
     p->tokens = token_source_new(loop, make_fetcher(loop, http, config, agent),
                                  or_default(config->token_scope, DEFAULT_SCOPE));
     const struct arm_client_config arm = {

@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "base/vk_err.h"
 #include "kubelet/provider.h"
+#include "provider/provider_env.h"
 
 /*
  * What aci_provider_new needs. Text and secrets are copied; NULL or 0 takes the default in
@@ -42,6 +43,9 @@ struct aci_provider_config {
 
     const char *cluster_dns;    /* address of the cluster's DNS server, or NULL: Azure's own DNS */
     const char *cluster_domain; /* ["cluster.local"] */
+
+    /* Of all groups; what it points at is borrowed until aci_provider_free. */
+    struct group_settings group_settings;
 
     /* Where images are read instead of their registries: see registry_client.h. */
     const char *const *registry_mirrors;

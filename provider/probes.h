@@ -12,10 +12,8 @@
 #pragma once
 
 #include "base/json_writer.h"
-#include "kubelet/api/pod.h"
+#include "kubelet/provider.h"
 #include "provider/group_layout.h"
-
-enum probe_kind { PROBE_LIVENESS, PROBE_READINESS, PROBE_STARTUP };
 
 /*
  * True when ACI runs this probe of the container; false when the kubelet must, and when there is
