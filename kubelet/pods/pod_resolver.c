@@ -8,6 +8,7 @@
 #include "kubelet/pods/environment.h"
 #include "kubelet/pods/image_pull_secrets.h"
 #include "kubelet/pods/object_cache.h"
+#include "kubelet/pods/share_reader.h"
 #include "kubelet/pods/volume_files.h"
 
 /* All that one pod refers to; a group's body is far smaller. */
@@ -26,6 +27,7 @@ struct fetch {
     size_t index;
     struct object_read *read;
     struct rest_call *call;
+    struct share_read *share; /* of volume `index` */
 };
 struct pod_resolution {
     struct pod_resolver *resolver;
@@ -34,6 +36,8 @@ struct pod_resolution {
     struct pod_references *references;
     struct fetch *fetches;
     size_t fetch_count, pending, bytes;
+    struct resolved_share *shares; /* in the arena */
+    size_t share_count;
     struct vk_timer start; /* completes a resolution that needs nothing */
     pod_resolver_done_fn done;
     void *user;
@@ -46,6 +50,7 @@ static void resolution_free(struct pod_resolution *x)
         object_read_cancel(x->fetches[i].read);
         if (x->fetches[i].call)
             rest_cancel(x->fetches[i].call);
+        share_read_cancel(x->fetches[i].share);
     }
     vk_free(x->fetches);
     vk_arena_free(x->arena);
@@ -84,6 +89,8 @@ static int build(struct pod_resolution *x, struct resolved_pod *out, struct vk_e
 
     out->container_count = spec->containers.n;
     out->init_container_count = spec->init_containers.n;
+    out->shares = x->shares;
+    out->share_count = x->share_count;
     if (resolve_containers(r, &spec->init_containers, x->arena, &out->init_containers, err) < 0 ||
         resolve_containers(r, &spec->containers, x->arena, &out->containers, err) < 0 ||
         volume_files_resolve(r, x->arena, &out->volumes, &out->volume_count, err) < 0 ||
@@ -204,6 +211,47 @@ static void on_token(void *user, struct vk_str body, const struct vk_err *err)
         fetched(x);
 }
 
+static void on_share(void *user, const struct resolved_share *share, const struct vk_err *err)
+{
+    struct fetch *f = user;
+    struct pod_resolution *x = f->resolution;
+
+    f->share = NULL;
+    if (err) {
+        fail(x, err);
+        return;
+    }
+    x->shares[x->share_count++] = *share;
+    fetched(x);
+}
+
+static size_t count_shares(const struct pod *pod)
+{
+    const struct volume *v = pod->spec.volumes.v;
+    size_t n = 0;
+
+    for (size_t i = 0; i < pod->spec.volumes.n; i++)
+        n += share_source_is(&v[i]);
+    return n;
+}
+
+/* fetches: one for each share. */
+static void read_shares(struct pod_resolution *x, struct fetch *fetches)
+{
+    const struct volume *v = x->pod->spec.volumes.v;
+    struct pod_resolver *r = x->resolver;
+
+    for (size_t i = 0; i < x->pod->spec.volumes.n; i++) {
+        if (!share_source_is(&v[i]))
+            continue;
+        fetches->resolution = x;
+        fetches->index = i;
+        fetches->share = share_reader_start(r->loop, r->config.client, r->objects, x->pod, &v[i],
+                                            x->arena, on_share, fetches);
+        fetches++;
+    }
+}
+
 static void write_token_request(const struct pod *pod, const struct token_reference *t,
                                 struct vk_buf *out)
 {
@@ -270,6 +318,7 @@ struct pod_resolution *pod_resolver_start(struct pod_resolver *r, const struct p
     struct pod_resolution *x = vk_calloc(1, sizeof(*x));
     struct node_capacity capacity = {0};
     struct pod_references *refs;
+    size_t own, shares;
 
     x->resolver = r;
     x->pod = pod_ref(pod);
@@ -285,9 +334,13 @@ struct pod_resolution *pod_resolver_start(struct pod_resolver *r, const struct p
     refs->node_cpu_milli = capacity.cpu_milli;
     refs->node_memory_bytes = capacity.memory_bytes;
     x->references = refs;
-    x->pending = x->fetch_count = refs->object_count + refs->token_count;
+    own = refs->object_count + refs->token_count;
+    shares = count_shares(pod);
+    x->pending = x->fetch_count = own + shares;
     x->fetches = vk_calloc(x->fetch_count + 1, sizeof(*x->fetches));
-    for (size_t i = 0; i < x->fetch_count; i++) {
+    x->shares = vk_arena_array(x->arena, shares + 1, sizeof(*x->shares));
+    read_shares(x, x->fetches + own);
+    for (size_t i = 0; i < own; i++) {
         bool is_object = i < refs->object_count;
         struct fetch *f = &x->fetches[i];
 

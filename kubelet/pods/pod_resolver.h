@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Turns a pod into a resolved pod: reads what it refers to (ConfigMaps, Secrets, tokens by
- * TokenRequest), then fills in environment, files and registry credentials.
+ * TokenRequest, the Secrets of file shares by claim and persistent volume), then fills in
+ * environment, files, shares and registry credentials.
  */
 #pragma once
 

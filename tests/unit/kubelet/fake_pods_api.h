@@ -54,9 +54,10 @@ struct fake_api {
     const char *owner_kind; /* of pods that are added */
     char *config_map;       /* JSON of every ConfigMap; NULL: 404 */
     char *secret;
-    struct vk_buf event_log;  /* "reason: message\n" per Event created */
-    struct vk_buf last_patch; /* body */
-    struct vk_buf last_token; /* request body */
+    char *claim, *persistent_volume; /* likewise */
+    struct vk_buf event_log;         /* "reason: message\n" per Event created */
+    struct vk_buf last_patch;        /* body */
+    struct vk_buf last_token;        /* request body */
     struct vk_buf last_delete;
 };
 
@@ -469,6 +470,10 @@ static inline void fake_handle(void *user, struct http_exchange *x)
             fake_list(a, x);
         return;
     }
+    if (vk_starts(head->path, "/api/v1/persistentvolumes/")) {
+        fake_object(a, x, a->persistent_volume);
+        return;
+    }
     if (!vk_starts(head->path, ns)) {
         fake_status(x, 404, "NotFound");
         return;
@@ -482,6 +487,8 @@ static inline void fake_handle(void *user, struct http_exchange *x)
         fake_object(a, x, a->config_map);
     else if (vk_str_is(kind, "secrets"))
         fake_object(a, x, a->secret);
+    else if (vk_str_is(kind, "persistentvolumeclaims"))
+        fake_object(a, x, a->claim);
     else if (vk_str_is(kind, "events"))
         fake_create_event(a, x);
     else
@@ -523,6 +530,8 @@ static FAKE_UNUSED void fake_api_release(struct fake_api *a)
     vk_free(a->events);
     vk_free(a->config_map);
     vk_free(a->secret);
+    vk_free(a->claim);
+    vk_free(a->persistent_volume);
     vk_buf_release(&a->event_log);
     vk_buf_release(&a->last_patch);
     vk_buf_release(&a->last_token);

@@ -211,10 +211,112 @@ static void broken_pull_secret_can_still_be_repaired(void **state)
     assert_string_equal(f->err.reason, "InvalidImagePullSecret");
 }
 
+#define SHARE_SECRET                                                                               \
+    "{\"metadata\":{\"name\":\"s\"},\"data\":{\"azurestorageaccountname\":\"YWNjb3VudDE=\","       \
+    "\"azurestorageaccountkey\":\"a2V5\"}}"
+#define CLAIM_POD                                                                                  \
+    "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"data\","      \
+    "\"persistentVolumeClaim\":{\"claimName\":\"c1\"}}]}"
+#define BOUND "{\"spec\":{\"volumeName\":\"pv1\"},\"status\":{\"phase\":\"Bound\"}}"
+#define VOLUME                                                                                     \
+    "{\"spec\":{\"accessModes\":[\"ReadOnlyMany\"],\"claimRef\":{\"namespace\":\"default\","       \
+    "\"name\":\"c1\"},\"csi\":{\"driver\":\"file.csi.azure.com\",\"volumeHandle\":"                \
+    "\"rg#account1#share-1#\"}}}"
+
+static void a_claim_leads_to_the_share_and_its_key(void **state)
+{
+    struct fixture *f = *state;
+    const struct resolved_share *s;
+
+    f->w->api.claim = vk_strdup(BOUND);
+    f->w->api.persistent_volume = vk_strdup(VOLUME);
+    f->w->api.secret = vk_strdup(SHARE_SECRET);
+    start(f, CLAIM_POD);
+    RUN_UNTIL(f->w, f->done == 1);
+    assert_int_equal(f->resolved[0]->share_count, 1);
+    s = f->resolved[0]->shares;
+    assert_string_equal(s->volume, "data");
+    assert_string_equal(s->account, "account1");
+    assert_string_equal(s->share, "share-1");
+    assert_true(vk_str_is(vk_secret_reveal(s->key), "key"));
+    assert_true(s->read_only);
+}
+
+static void a_claim_that_is_not_bound_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w->api.claim = vk_strdup("{\"spec\":{},\"status\":{\"phase\":\"Pending\"}}");
+    start(f, CLAIM_POD);
+    RUN_UNTIL(f->w, f->failed == 1);
+    assert_int_equal(f->err.code, VK_NOT_FOUND);
+    assert_string_equal(f->err.reason, "PersistentVolumeClaimNotBound");
+}
+
+static void a_missing_claim_says_so(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, CLAIM_POD);
+    RUN_UNTIL(f->w, f->failed == 1);
+    assert_int_equal(f->err.code, VK_NOT_FOUND);
+    assert_string_equal(f->err.reason, "PersistentVolumeClaimNotFound");
+}
+
+static void a_share_without_its_secret_waits(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"d\","
+             "\"azureFile\":{\"shareName\":\"share-1\",\"secretName\":\"s\"}}]}");
+    RUN_UNTIL(f->w, f->failed == 1);
+    assert_int_equal(f->err.code, VK_NOT_FOUND);
+    assert_string_equal(f->err.reason, "MandatorySecretNotFound");
+}
+
+static void a_share_that_names_no_secret_is_refused_without_a_request(void **state)
+{
+    struct fixture *f = *state;
+
+    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"d\","
+             "\"csi\":{\"driver\":\"file.csi.azure.com\",\"volumeAttributes\":{\"shareName\":"
+             "\"share-1\"}}}]}");
+    RUN_UNTIL(f->w, f->failed == 1);
+    assert_int_equal(f->err.code, VK_UNSUPPORTED);
+    assert_int_equal(f->w->api.object_gets, 0);
+}
+
+static void a_resolution_can_be_cancelled_at_each_step_of_a_claim(void **state)
+{
+    struct fixture *f = *state;
+
+    f->w->api.claim = vk_strdup(BOUND);
+    f->w->api.persistent_volume = vk_strdup(VOLUME);
+    f->w->api.secret = vk_strdup(SHARE_SECRET);
+    for (size_t step = 0; step < 3; step++) {
+        size_t ended = f->done + f->failed, asked = f->w->api.object_gets;
+        struct pod_resolution *x = start(f, CLAIM_POD);
+
+        RUN_UNTIL(f->w, f->w->api.object_gets >= asked + step);
+        /* A turn of the loop may have brought all answers at once. */
+        if (f->done + f->failed == ended)
+            pod_resolution_cancel(x);
+    }
+    assert_int_equal(f->failed, 0);
+}
+
 int main(void)
 {
 #define ONE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_claim_leads_to_the_share_and_its_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_claim_that_is_not_bound_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_missing_claim_says_so, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_share_without_its_secret_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_share_that_names_no_secret_is_refused_without_a_request,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_resolution_can_be_cancelled_at_each_step_of_a_claim,
+                                        setup, teardown),
         ONE(api_access_volume_gets_a_bound_token),
         ONE(thirty_pods_read_one_config_map_once),
         ONE(missing_object_is_asked_for_again),
