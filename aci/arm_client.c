@@ -337,7 +337,7 @@ static bool is_same_host(const char *a, const char *b)
            vk_strieq(left.host, right.host) && left.port == right.port;
 }
 
-static void prepare_target(struct arm_call *call, const char *target)
+static void prepare_target(struct arm_call *call, const char *target, const char *api_version)
 {
     const struct arm_client *client = call->client;
     call->refusal = (struct vk_err){0};
@@ -356,7 +356,7 @@ static void prepare_target(struct arm_call *call, const char *target)
     struct vk_buf path;
     vk_buf_init(&path, ARM_MAX_URL_BYTES + 64);
     vk_buf_adds(&path, target);
-    url_query_add(&path, "api-version", client->api_version);
+    url_query_add(&path, "api-version", api_version ? api_version : client->api_version);
     call->target = vk_buf_take(&path);
 }
 
@@ -380,7 +380,7 @@ struct arm_call *arm_call_start(struct arm_client *client, const struct arm_requ
         call->body = vk_strndup(request->body.p, request->body.n);
         call->body_len = request->body.n;
     }
-    prepare_target(call, request->target);
+    prepare_target(call, request->target, request->api_version);
     if (call->refusal.code == VK_OK)
         queue(call, request);
     if (call->refusal.code != VK_OK)

@@ -57,6 +57,7 @@ struct arm_request {
     /* Path and query without api-version, or an absolute URL that ARM gave: sent as it is, refused
      * with VK_PROTOCOL when it names another host, since the token would go there. */
     const char *target;
+    const char *api_version; /* of the path's; NULL: the client's */
     struct vk_str body;
     int64_t deadline_ms; /* required; waits for its turn and for a token are not counted */
     enum throttle_priority priority;

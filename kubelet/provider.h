@@ -88,6 +88,40 @@ struct node_capacity {
     int64_t allocatable_cpu_milli, allocatable_pods;
 };
 
+/*
+ * What something used, as far as it is known. cpu_ns counts from start_wall_ns on; it never goes
+ * back while that stays, and start_wall_ns itself never goes back.
+ */
+struct usage_stats {
+    int64_t sampled_wall_ns; /* when; 0: nothing is known yet */
+    int64_t start_wall_ns;
+    uint64_t cpu_ns;
+    uint64_t cpu_nano_cores; /* between the last two looks */
+    uint64_t memory_bytes, working_set_bytes;
+    uint64_t rss_bytes; /* 0: not known */
+};
+struct container_stats {
+    const char *name;
+    struct usage_stats usage;
+};
+struct network_stats {
+    const char *interface; /* NULL: nothing is known */
+    uint64_t rx_bytes, rx_errors, tx_bytes, tx_errors;
+};
+struct pod_stats {
+    struct pod_identity id;
+    struct usage_stats usage; /* of the whole pod */
+    struct network_stats network;
+    struct container_stats *containers; /* those about which something is known */
+    size_t container_count;
+};
+struct provider_stats {
+    struct usage_stats node; /* the sum of the pods since the provider began */
+    struct pod_stats *pods;  /* those that run; also without any figure */
+    size_t pod_count;
+    size_t without_figures;
+};
+
 /* Given once, before any other operation. Strings are copied by the provider. */
 struct provider_start {
     const struct provider_upcalls *upcalls; /* static until stop */
@@ -148,6 +182,11 @@ struct provider_ops {
     /* The client is gone: the process is ended as far as the platform allows. No callback
      * afterwards. */
     void (*exec_cancel)(void *p, struct exec_session *s);
+    /*
+     * What the running pods use, at once and from memory: asking often costs nothing. Each figure
+     * has its own time; figures are gathered while somebody asks. ret lives in the arena.
+     */
+    void (*get_stats)(void *p, struct vk_arena *arena, struct provider_stats *ret);
     /* Fills capacity for the node object. */
     void (*get_capacity)(void *p, struct node_capacity *ret);
     /*

@@ -17,6 +17,7 @@
 #include "provider/orphans.h"
 #include "provider/probes.h"
 #include "provider/retirement.h"
+#include "provider/stats.h"
 
 #define DEFAULT_ARM_ENDPOINT "https://management.azure.com"
 #define DEFAULT_AUTHORITY_HOST "https://login.microsoftonline.com"
@@ -59,6 +60,8 @@ struct aci_provider {
     struct exec_sessions *execs;
     struct registry_client *registries;
     struct image_configs *images;
+    struct monitor *monitor;
+    struct stats *stats;
     struct vk_list pings;
     struct provider_env env; /* members are owned */
     struct capacity *capacity;
@@ -169,6 +172,12 @@ static void aci_exec_cancel(void *self, struct exec_session *s)
     exec_session_cancel(s);
 }
 
+static void aci_get_stats(void *self, struct vk_arena *arena, struct provider_stats *ret)
+{
+    struct aci_provider *p = self;
+    stats_get(p->stats, arena, ret);
+}
+
 static void aci_get_capacity(void *self, struct node_capacity *ret)
 {
     const struct aci_provider *p = self;
@@ -255,6 +264,7 @@ static size_t aci_settle(void *self)
 static void aci_stop(void *self)
 {
     struct aci_provider *p = self;
+    stats_stop(p->stats);
     tracker_stop(p->tracker);
     capacity_stop(p->capacity);
     retirement_stop(p->retirement);
@@ -289,6 +299,7 @@ static const struct provider_ops aci_ops = {
     .exec_resize = aci_exec_resize,
     .exec_resume = aci_exec_resume,
     .exec_cancel = aci_exec_cancel,
+    .get_stats = aci_get_stats,
     .get_capacity = aci_get_capacity,
     .is_synced = aci_is_synced,
     .runs_probe = aci_runs_probe,
@@ -354,7 +365,8 @@ static void on_listed(void *user)
     capacity_on_listed(p->capacity);
 }
 
-static void build_rooms(struct aci_provider *p, const struct aci_provider_config *c)
+static void build_rooms(struct aci_provider *p, struct http_client *http,
+                        const struct aci_provider_config *c)
 {
     const struct tracker_config tracking = {
         .groups = p->groups,
@@ -387,6 +399,16 @@ static void build_rooms(struct aci_provider *p, const struct aci_provider_config
         .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file};
     p->streams = exec_streams_new(p->loop, &streams);
     p->execs = exec_sessions_new(p->loop, p->groups, p->streams);
+    p->monitor = monitor_new(p->arm, c->subscription, c->resource_group);
+    const struct stats_config stats = {
+        .http = http,
+        .arm = p->arm,
+        .monitor = p->monitor,
+        .tracker = p->tracker,
+        .realtime = p->env.realtime_metrics,
+        .realtime_port = c->realtime_metrics_port,
+    };
+    p->stats = stats_new(p->loop, &stats);
 }
 
 int aci_provider_new(struct vk_loop *loop, struct http_client *http,
@@ -417,6 +439,7 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .location = vk_strdup(config->location),
         .subnet_id = copy_or_null(config->subnet_id),
         .private_ip = config->private_ip,
+        .realtime_metrics = config->realtime_metrics,
         .cluster_dns = copy_or_null(config->cluster_dns),
         .cluster_domain = vk_strdup(or_default(config->cluster_domain, DEFAULT_CLUSTER_DOMAIN)),
         .settings = config->group_settings,
@@ -433,7 +456,7 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
     };
     p->arm = arm_client_new(loop, http, p->tokens, &arm);
     p->groups = container_groups_new(loop, p->arm, config->subscription, config->resource_group);
-    build_rooms(p, config);
+    build_rooms(p, http, config);
     *ret = p;
     return 0;
 }
@@ -453,6 +476,8 @@ void aci_provider_free(struct aci_provider *p)
     if (!p)
         return;
     aci_stop(p);
+    stats_free(p->stats);
+    monitor_free(p->monitor);
     container_logs_free(p->logs);
     exec_sessions_free(p->execs);
     exec_streams_free(p->streams);

@@ -56,6 +56,9 @@ struct aci_provider_config {
     int64_t memory_bytes; /* [4 Ti] */
     int64_t pods;         /* [5,000] */
 
+    bool realtime_metrics;     /* container groups get the extension; Azure Monitor alone if not */
+    int realtime_metrics_port; /* where it answers [18899] */
+
     const char *user_agent_extra;
     const struct throttle_limits *limits; /* of ARM and ACI [throttle_limits_default] */
     int64_t orphan_sweep_ms;              /* between searches for groups without a pod [60,000] */

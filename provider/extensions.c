@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/extensions.h"
 
+#include "aci/monitor_realtime.h"
 #include "base/crypto.h"
 #include "base/str.h"
 #include "provider/group_sku.h"
@@ -41,16 +42,19 @@ int extensions_check(const struct pod_annotations *annotations, const struct pro
                       "metadata.annotations[" ANNOTATION_PREFIX "kube-proxy]: %s", why);
 }
 
-void extensions_write(struct json_writer *w, const struct pod_annotations *annotations,
-                      const struct provider_env *env, bool windows)
+/* It answers inside the group's network, where it is asked from this process. */
+static bool have_realtime_metrics(const struct pod_annotations *a, const struct provider_env *env,
+                                  bool windows)
 {
-    const struct group_settings *s = &env->settings;
-    if (!extensions_have_kube_proxy(annotations, env) || obstacle(annotations, env, windows))
-        return;
+    return env->realtime_metrics && !windows && !group_sku_is_confidential(a) &&
+           (network_has_subnet(a, env) || env->private_ip);
+}
+
+static void write_kube_proxy(struct json_writer *w, const struct group_settings *s)
+{
     struct vk_buf kubeconfig;
     vk_buf_init_secret(&kubeconfig, KUBECONFIG_MAX_BYTES);
     crypto_base64(vk_secret_reveal(s->kube_proxy_kubeconfig), &kubeconfig);
-    json_begin_array(w, "extensions");
     json_begin_object(w, NULL);
     json_put_string(w, "name", "kube-proxy");
     json_begin_object(w, "properties");
@@ -69,6 +73,21 @@ void extensions_write(struct json_writer *w, const struct pod_annotations *annot
     json_end_object(w);
     json_end_object(w);
     json_end_object(w);
-    json_end_array(w);
     vk_buf_release_secret(&kubeconfig);
+}
+
+void extensions_write(struct json_writer *w, const struct pod_annotations *annotations,
+                      const struct provider_env *env, bool windows)
+{
+    const bool kube_proxy =
+        extensions_have_kube_proxy(annotations, env) && !obstacle(annotations, env, windows);
+    const bool realtime = have_realtime_metrics(annotations, env, windows);
+    if (!kube_proxy && !realtime)
+        return;
+    json_begin_array(w, "extensions");
+    if (kube_proxy)
+        write_kube_proxy(w, &env->settings);
+    if (realtime)
+        monitor_realtime_write(w);
+    json_end_array(w);
 }

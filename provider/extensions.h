@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Extensions that ACI runs beside the containers: kube-proxy, which makes Service addresses work
- * inside a group. It talks to the API server with a kubeconfig of its own, never with this
- * program's. Source: azure-aci's use of it; Microsoft.ContainerInstance DeploymentExtensionSpec.
+ * Extensions that ACI runs beside the containers: realtime-metrics, see stats.h, and kube-proxy,
+ * which makes Service addresses work inside a group. The latter talks to the API server with a
+ * kubeconfig of its own, never with this program's. Source: azure-aci's use of it;
+ * Microsoft.ContainerInstance DeploymentExtensionSpec.
  */
 #pragma once
 

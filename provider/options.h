@@ -27,6 +27,7 @@ struct aci_kubelet_options {
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
     /* groups */
     const char *cluster_dns, *cluster_domain;
+    bool realtime_metrics;
     struct json_strs registry_mirrors;
     const char *registry_ca_file;
     int64_t finished_group_ttl_ms;

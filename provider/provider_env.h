@@ -27,6 +27,7 @@ struct provider_env {
     const char *cluster_id, *node_name;
     const char *subnet_id;      /* ids separated by commas; NULL: groups have no network of ours */
     bool private_ip;            /* ask for a private address even without a subnet */
+    bool realtime_metrics;      /* groups in a subnet get the extension of this name */
     const char *cluster_dns;    /* NULL: groups use Azure's DNS */
     const char *cluster_domain; /* "cluster.local" */
     struct group_settings settings;

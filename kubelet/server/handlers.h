@@ -9,6 +9,7 @@ struct handler_context {
     struct vk_loop *loop;
     struct pods *pods;
     struct provider *provider;
+    const char *node_name;
 };
 
 /* path: decoded segments behind the route's name ({ns}, {pod}, {container}). */
@@ -33,6 +34,10 @@ void handle_attach(const struct handler_context *c, struct http_exchange *x,
 /* /portForward/{ns}/{pod}[/{uid}]: TCP connections from this process to the pod's address. */
 void handle_port_forward(const struct handler_context *c, struct http_exchange *x,
                          const struct route_params *params);
+
+/* GET /stats/summary[?only_cpu_and_memory=true] and /metrics/resource */
+void handle_stats_summary(const struct handler_context *c, struct http_exchange *x);
+void handle_resource_metrics(const struct handler_context *c, struct http_exchange *x);
 
 /* One line of text with the status that the code stands for (`fallback` where the code says
  * nothing). */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GET /pods and /runningpods/ */
-#include "base/alloc.h"
 #include "base/json_writer.h"
 #include "kubelet/server/handlers.h"
+#include "kubelet/server/long_answer.h"
 
 /* 5,000 pods of 3 KB; a list beyond it is an error rather than a cut one. */
 #define POD_LIST_LIMIT (256u << 20)
-#define PIECE_BYTES (64u << 10)
 
 struct pod_list {
     struct json_writer w;
@@ -31,47 +30,14 @@ static void add_pod(void *user, const struct pods_entry *entry)
         json_put_raw(&list->w, NULL, entry->pod->raw);
 }
 
-/* An answer on its way, larger than a send queue may be. */
-struct list_answer {
-    struct http_exchange *x;
-    struct vk_buf text;
-};
-
-static void answer_free(void *user)
-{
-    struct list_answer *a = user;
-
-    vk_buf_release(&a->text);
-    vk_free(a);
-}
-
-static void answer_go_on(void *user)
-{
-    struct list_answer *a = user;
-
-    while (vk_buf_len(&a->text) && !http_exchange_is_full(a->x)) {
-        struct vk_str piece = vk_buf_str(&a->text);
-
-        if (piece.n > PIECE_BYTES)
-            piece.n = PIECE_BYTES;
-        http_exchange_write(a->x, piece);
-        vk_buf_consume(&a->text, piece.n);
-    }
-    if (vk_buf_len(&a->text))
-        return;
-    http_exchange_end(a->x);
-    answer_free(a);
-}
-
 static void reply_list(const struct handler_context *c, struct http_exchange *x, bool running_only)
 {
-    struct list_answer *a = vk_calloc(1, sizeof(*a));
     struct pod_list list = {.running_only = running_only};
+    struct vk_buf text;
     struct vk_err err;
 
-    a->x = x;
-    vk_buf_init(&a->text, POD_LIST_LIMIT);
-    json_writer_init(&list.w, &a->text);
+    vk_buf_init(&text, POD_LIST_LIMIT);
+    json_writer_init(&list.w, &text);
     json_begin_object(&list.w, NULL);
     json_put_string(&list.w, "kind", "PodList");
     json_put_string(&list.w, "apiVersion", "v1");
@@ -82,15 +48,12 @@ static void reply_list(const struct handler_context *c, struct http_exchange *x,
     json_end_array(&list.w);
     json_end_object(&list.w);
     if (!json_writer_done(&list.w)) {
-        answer_free(a);
+        vk_buf_release(&text);
         vk_err_set(&err, VK_TOO_LARGE, "the list of pods is larger than %u bytes", POD_LIST_LIMIT);
         handler_reply_error(x, &err, 500);
         return;
     }
-    http_exchange_on_gone(x, answer_free, a);
-    http_exchange_on_drained(x, answer_go_on, a);
-    http_exchange_begin(x, 200, "application/json");
-    answer_go_on(a);
+    long_answer_send(x, "application/json", &text);
 }
 
 void handle_pods(const struct handler_context *c, struct http_exchange *x)

@@ -68,6 +68,8 @@ enum route {
     ROUTE_EXEC,
     ROUTE_ATTACH,
     ROUTE_PORT_FORWARD,
+    ROUTE_STATS_SUMMARY,
+    ROUTE_RESOURCE_METRICS,
     ROUTE_UNSUPPORTED,
     ROUTE_NONE
 };
@@ -75,16 +77,19 @@ static const struct {
     const char *name;
     size_t params; /* path segments behind the name */
     enum route route;
-    bool takes_uid; /* also with the pod's UID among them */
+    bool takes_uid;    /* also with the pod's UID among them */
+    const char *below; /* what the one segment must be */
 } routes[] = {
-    {"healthz", 0, ROUTE_HEALTHZ, false},
-    {"pods", 0, ROUTE_PODS, false},
-    {"runningpods", 0, ROUTE_RUNNING_PODS, false},
-    {"containerLogs", 3, ROUTE_LOGS, false},
-    {"exec", 3, ROUTE_EXEC, true},
-    {"attach", 3, ROUTE_ATTACH, true},
-    {"portForward", 2, ROUTE_PORT_FORWARD, true},
-    {"checkpoint", 3, ROUTE_UNSUPPORTED, false},
+    {"healthz", 0, ROUTE_HEALTHZ, false, NULL},
+    {"pods", 0, ROUTE_PODS, false, NULL},
+    {"runningpods", 0, ROUTE_RUNNING_PODS, false, NULL},
+    {"containerLogs", 3, ROUTE_LOGS, false, NULL},
+    {"exec", 3, ROUTE_EXEC, true, NULL},
+    {"attach", 3, ROUTE_ATTACH, true, NULL},
+    {"portForward", 2, ROUTE_PORT_FORWARD, true, NULL},
+    {"checkpoint", 3, ROUTE_UNSUPPORTED, false, NULL},
+    {"stats", 1, ROUTE_STATS_SUMMARY, false, "summary"},
+    {"metrics", 1, ROUTE_RESOURCE_METRICS, false, "resource"},
 };
 
 /* Splits the path into decoded segments. False: a bad escape or more segments than any route has.
@@ -117,7 +122,8 @@ static bool split_path(const char *path, struct vk_arena *arena, const char **re
 static enum route find_route(const char *name, const struct route_params *params)
 {
     for (size_t i = 0; i < VK_COUNT(routes); i++) {
-        if (!vk_streq(routes[i].name, name))
+        if (!vk_streq(routes[i].name, name) ||
+            (routes[i].below && (params->n != 1 || !vk_streq(params->v[0], routes[i].below))))
             continue;
         if (params->n == routes[i].params ||
             (routes[i].takes_uid && params->n == routes[i].params + 1))
@@ -129,6 +135,16 @@ static enum route find_route(const char *name, const struct route_params *params
 static bool is_streaming(enum route route)
 {
     return route == ROUTE_EXEC || route == ROUTE_ATTACH || route == ROUTE_PORT_FORWARD;
+}
+
+/* What is told about node and process. */
+static void dispatch_observation(const struct kubelet_server *s, struct http_exchange *x,
+                                 enum route route)
+{
+    if (route == ROUTE_STATS_SUMMARY)
+        handle_stats_summary(&s->context, x);
+    else
+        handle_resource_metrics(&s->context, x);
 }
 
 static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum route route,
@@ -167,6 +183,10 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
         return;
     case ROUTE_PORT_FORWARD:
         handle_port_forward(&s->context, x, params);
+        return;
+    case ROUTE_STATS_SUMMARY:
+    case ROUTE_RESOURCE_METRICS:
+        dispatch_observation(s, x, route);
         return;
     case ROUTE_HEALTHZ:
         reply_line(x, 200, "ok");
@@ -237,8 +257,12 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
         .key_file = config->key_file,
         .client_ca_file = config->client_ca_file,
     };
-    s->context =
-        (struct handler_context){.loop = loop, .pods = config->pods, .provider = config->provider};
+    s->context = (struct handler_context){
+        .loop = loop,
+        .pods = config->pods,
+        .provider = config->provider,
+        .node_name = config->access.node_name,
+    };
     s->access = access_new(loop, &config->access);
     if (http_server_new(
             loop,

@@ -62,6 +62,10 @@ struct fake_arm {
     struct http_exchange *held;
     int held_status;
     const char *log; /* content of every log */
+    const char *ip;  /* of every group; NULL: "10.244.0.9" */
+    /* Azure Monitor's answer, in which %s is the begin of the last full minute; NULL: 404. */
+    const char *monitor;
+    unsigned monitored;
     const char *last_logs_query;
     int logs_status; /* refuses logs; 0: none */
     const char *logs_code;
@@ -115,7 +119,8 @@ static inline void arm_write_view(struct json_writer *w, const struct arm_group 
     json_end_object(w);
 }
 
-static inline void arm_write_group(struct json_writer *w, const struct arm_group *g, bool with_view)
+static inline void arm_write_group(struct json_writer *w, const struct fake_arm *arm,
+                                   const struct arm_group *g, bool with_view)
 {
     json_begin_object(w, NULL);
     json_put_string(w, "name", g->name);
@@ -124,7 +129,7 @@ static inline void arm_write_group(struct json_writer *w, const struct arm_group
     json_put_string(w, "provisioningState", g->provisioning);
     json_put_string(w, "restartPolicy", "Never");
     json_begin_object(w, "ipAddress");
-    json_put_string(w, "ip", "10.244.0.9");
+    json_put_string(w, "ip", arm->ip ? arm->ip : "10.244.0.9");
     json_end_object(w);
     json_begin_array(w, "containers");
     json_begin_object(w, NULL);
@@ -140,13 +145,14 @@ static inline void arm_write_group(struct json_writer *w, const struct arm_group
     json_end_object(w);
 }
 
-static inline void arm_reply_group(struct http_exchange *x, int status, const struct arm_group *g)
+static inline void arm_reply_group(const struct fake_arm *arm, struct http_exchange *x, int status,
+                                   const struct arm_group *g)
 {
     struct vk_buf out;
     struct json_writer w;
     vk_buf_init(&out, 1u << 20);
     json_writer_init(&w, &out);
-    arm_write_group(&w, g, true);
+    arm_write_group(&w, arm, g, true);
     http_exchange_reply(x, status, "application/json", vk_buf_str(&out));
     vk_buf_release(&out);
 }
@@ -163,7 +169,7 @@ static inline void arm_reply_list(struct fake_arm *arm, struct http_exchange *x)
     const char *name;
     void *g;
     while (vk_map_next(arm->groups, &it, &name, &g))
-        arm_write_group(&w, g, false);
+        arm_write_group(&w, arm, g, false);
     json_end_array(&w);
     json_end_object(&w);
     http_exchange_reply(x, 200, "application/json", vk_buf_str(&out));
@@ -265,7 +271,7 @@ static inline void arm_serve_group(struct fake_arm *arm, struct http_exchange *x
     } else if (vk_streq(method, "DELETE")) {
         http_exchange_reply(x, status, NULL, VK_STR(""));
     } else {
-        arm_reply_group(x, status, vk_map_get(arm->groups, name));
+        arm_reply_group(arm, x, status, vk_map_get(arm->groups, name));
     }
 }
 
@@ -332,6 +338,31 @@ static inline void arm_reply_usages(struct fake_arm *arm, struct http_exchange *
     http_exchange_reply(x, 200, "application/json", vk_str_of(body));
 }
 
+static inline void arm_serve_monitor(struct fake_arm *arm, struct http_exchange *x)
+{
+    const int64_t minute_ms = vk_wall_ms() / 60000 * 60000 - 60000;
+    char stamp[VK_TIME_MAX];
+    struct vk_buf out;
+    arm->monitored++;
+    if (!arm->monitor) {
+        arm_error(x, 404, "ResourceNotFound");
+        return;
+    }
+    assert_non_null(strstr(http_exchange_head(x)->query, "api-version=2018-01-01"));
+    vk_time_format_s(minute_ms, stamp);
+    vk_buf_init(&out, 1u << 16);
+    for (const char *p = arm->monitor; *p; p++) {
+        if (p[0] == '%' && p[1] == 's') {
+            vk_buf_adds(&out, stamp);
+            p++;
+        } else {
+            vk_buf_addc(&out, *p == '\'' ? '"' : *p);
+        }
+    }
+    http_exchange_reply(x, 200, "application/json", vk_buf_str(&out));
+    vk_buf_release(&out);
+}
+
 static inline void arm_handle(void *user, struct http_exchange *x)
 {
     struct fake_arm *arm = user;
@@ -357,7 +388,9 @@ static inline void arm_handle(void *user, struct http_exchange *x)
     const char *method = *name ? head->method : "LIST";
     const struct arm_rule *rule;
     const char *rest = *name ? strchr(name + 1, '/') : NULL;
-    if (rest) {
+    if (rest && strstr(rest, "Microsoft.Insights/metrics")) {
+        arm_serve_monitor(arm, x);
+    } else if (rest) {
         arm->last_logs_query = strstr(head->query, "tail=") ? "tail" : "all";
         const char *body =
             vk_arena_printf(http_exchange_arena(x), "{\"content\":\"%s\"}", arm->log);

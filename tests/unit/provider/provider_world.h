@@ -17,6 +17,7 @@ struct world {
     struct fake_arm arm;
     struct aci_provider *aci;
     struct throttle_limits limits; /* none, unless a test sets them and starts again */
+    int realtime_port;             /* 0: groups have no such extension */
     struct provider provider;
     struct provider_upcalls upcalls;
     struct vk_timer poll;
@@ -117,6 +118,9 @@ static inline void world_provider(struct world *w)
         .tenant_id = "t",
         .client_id = "c",
         .limits = &w->limits,
+        .private_ip = w->realtime_port != 0,
+        .realtime_metrics = w->realtime_port != 0,
+        .realtime_metrics_port = w->realtime_port,
     };
     vk_secret_set(&config.client_secret, "p", 1);
     if (aci_provider_new(w->loop, w->http, &config, &w->aci, &err) < 0)
