@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "base/url.h"
 #include "provider/registry_auth.h"
+#include "provider/registry_error.h"
 
 #define FETCH_DEADLINE_MS 30000
 #define TOKEN_MAX (64 * 1024)
@@ -163,6 +164,15 @@ static void fail_as(struct registry_fetch *f, const char *reason, const char *te
     fail(f, &err);
 }
 
+/* With what the registry itself says, if anything. */
+static void fail_refused(struct registry_fetch *f, const struct http_response *response,
+                         const char *reason, const char *text)
+{
+    const char *said = registry_error_text(response->body, f->arena);
+
+    fail_as(f, reason, said ? vk_arena_printf(f->arena, "%s (%s)", text, said) : text);
+}
+
 /* Splits an absolute URL into what http_host wants and the rest. */
 static bool split_url(struct registry_fetch *f, const char *text, const char **base,
                       const char **path)
@@ -281,9 +291,9 @@ static void on_unauthorized(struct registry_fetch *f, const struct http_response
     struct vk_err err;
 
     if (f->authenticated || !header) {
-        fail_as(f, "InaccessibleImage",
-                f->username ? "the registry refuses the credential of the pull secret"
-                            : "the registry refuses anonymous access; name a pull secret");
+        fail_refused(f, response, "InaccessibleImage",
+                     f->username ? "the registry refuses the credential of the pull secret"
+                                 : "the registry refuses anonymous access; name a pull secret");
         return;
     }
     f->authenticated = true;
@@ -296,7 +306,8 @@ static void on_unauthorized(struct registry_fetch *f, const struct http_response
         return;
     }
     if (!f->username) {
-        fail_as(f, "InaccessibleImage", "the registry asks for a password; name a pull secret");
+        fail_refused(f, response, "InaccessibleImage",
+                     "the registry asks for a password; name a pull secret");
         return;
     }
     set_authorization(f, "Basic", basic_credential(f));
@@ -393,20 +404,22 @@ static void on_redirect(struct registry_fetch *f, const struct http_response *re
     send(f, base, path, NULL, VK_STR(""), IMAGE_DOCUMENT_MAX);
 }
 
-static void on_refused(struct registry_fetch *f, int status)
+static void on_refused(struct registry_fetch *f, const struct http_response *response)
 {
-    const char *text = vk_arena_printf(f->arena, "the registry answers %d", status);
+    const int status = response->status;
 
     if (status == 404)
-        fail_as(f, "InaccessibleImage",
-                vk_arena_printf(f->arena, "not found: tag or digest '%s'",
-                                f->image.digest ? f->image.digest : f->image.tag));
+        fail_refused(f, response, "InaccessibleImage",
+                     vk_arena_printf(f->arena, "not found: tag or digest '%s'",
+                                     f->image.digest ? f->image.digest : f->image.tag));
     else if (status == 403)
-        fail_as(f, "InaccessibleImage", "the registry denies access to the image");
+        fail_refused(f, response, "InaccessibleImage", "the registry denies access to the image");
     else if (f->step == FETCH_TOKEN && status >= 400 && status < 500 && status != 429)
-        fail_as(f, "InaccessibleImage", "the registry's token endpoint refuses the credential");
+        fail_refused(f, response, "InaccessibleImage",
+                     "the registry's token endpoint refuses the credential");
     else
-        fail_as(f, "RegistryUnavailable", text);
+        fail_refused(f, response, "RegistryUnavailable",
+                     vk_arena_printf(f->arena, "the registry answers %d", status));
 }
 
 static void on_answer(void *user, const struct http_response *response, const struct vk_err *err)
@@ -427,7 +440,7 @@ static void on_answer(void *user, const struct http_response *response, const st
         return;
     }
     if (response->status != 200) {
-        on_refused(f, response->status);
+        on_refused(f, response);
         return;
     }
     switch (f->step) {

@@ -27,8 +27,10 @@ struct world {
     struct vk_arena *arena;
     /* how the registry behaves */
     enum auth auth;
-    bool redirect_blobs, corrupt_config, index, missing_platform;
+    bool redirect_blobs, corrupt_config, index, missing_platform, docker;
     int manifest_status;
+    int64_t slow_ms;     /* that pass before a manifest is answered */
+    const char *refusal; /* body of what is refused, or NULL */
     char base[64];
     /* what was asked */
     unsigned manifests, blobs, tokens;
@@ -36,7 +38,8 @@ struct world {
     /* what came */
     bool done;
     unsigned answers;
-    char entrypoint[64], cmd[64], reason[64];
+    char entrypoint[64], cmd[64], reason[64], message[448];
+    char accept[512], asked[256]; /* of the last manifest: header, path */
     enum vk_code code;
 };
 
@@ -50,19 +53,23 @@ static char *digest_of(struct world *w, const char *text)
 
 static const char *manifest(struct world *w)
 {
-    return vk_arena_printf(w->arena,
-                           "{\"schemaVersion\":2,\"config\":{\"mediaType\":"
-                           "\"application/vnd.oci.image.config.v1+json\",\"digest\":\"%s\"}}",
-                           digest_of(w, CONFIG));
+    return vk_arena_printf(
+        w->arena, "{\"schemaVersion\":2,%s\"config\":{\"mediaType\":\"%s\",\"digest\":\"%s\"}}",
+        w->docker ? "\"mediaType\":\"application/vnd.docker.distribution.manifest.v2+json\"," : "",
+        w->docker ? "application/vnd.docker.container.image.v1+json"
+                  : "application/vnd.oci.image.config.v1+json",
+        digest_of(w, CONFIG));
 }
 
 static const char *index_document(struct world *w)
 {
     return vk_arena_printf(
         w->arena,
-        "{\"mediaType\":\"application/vnd.oci.image.index.v1+json\",\"manifests\":["
+        "{\"mediaType\":\"%s\",\"manifests\":["
         "{\"digest\":\"sha256:00\",\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"}},"
         "{\"digest\":\"%s\",\"platform\":{\"os\":\"%s\",\"architecture\":\"amd64\"}}]}",
+        w->docker ? "application/vnd.docker.distribution.manifest.list.v2+json"
+                  : "application/vnd.oci.image.index.v1+json",
         digest_of(w, manifest(w)), w->missing_platform ? "windows" : "linux");
 }
 
@@ -81,7 +88,7 @@ static bool is_allowed(struct world *w, struct http_exchange *x)
                                                "Bearer realm=\"%s/token\",service=\"s\","
                                                "scope=\"repository:app:pull\"",
                                                w->base));
-    http_exchange_reply(x, 401, "application/json", VK_STR("{}"));
+    http_exchange_reply(x, 401, "application/json", vk_str_of(w->refusal ? w->refusal : "{}"));
     return false;
 }
 
@@ -90,8 +97,18 @@ static void reply_manifest(struct world *w, struct http_exchange *x, const char 
     const char *text = w->index && !strstr(path, "sha256:") ? index_document(w) : manifest(w);
 
     w->manifests++;
-    http_exchange_reply(x, w->manifest_status ? w->manifest_status : 200,
-                        "application/vnd.oci.image.manifest.v1+json", vk_str_of(text));
+    vk_strcpy_to(w->accept, sizeof(w->accept), http1_header(http_exchange_head(x), "Accept"));
+    vk_strcpy_to(w->asked, sizeof(w->asked), path);
+    if (w->slow_ms)
+        vk_clock_advance(w->slow_ms);
+    if (w->manifest_status)
+        http_exchange_reply(x, w->manifest_status, "application/json",
+                            vk_str_of(w->refusal ? w->refusal : text));
+    else
+        http_exchange_reply(x, 200,
+                            w->docker ? "application/vnd.docker.distribution.manifest.v2+json"
+                                      : "application/vnd.oci.image.manifest.v1+json",
+                            vk_str_of(text));
 }
 
 static void reply_blob(struct world *w, struct http_exchange *x, const char *path)
@@ -144,6 +161,7 @@ static void on_config(void *user, const struct image_config *config, const struc
     w->answers++;
     w->code = err ? err->code : VK_OK;
     vk_strcpy_to(w->reason, sizeof(w->reason), err ? err->reason : "");
+    vk_strcpy_to(w->message, sizeof(w->message), err ? err->msg : "");
     if (!err) {
         vk_strcpy_to(w->entrypoint, sizeof(w->entrypoint), config->entrypoint.v[0]);
         vk_strcpy_to(w->cmd, sizeof(w->cmd), config->cmd.v[0]);
@@ -208,12 +226,13 @@ static void configuration_is_read_whatever_the_registry_asks(void **state)
     static const enum auth schemes[] = {AUTH_NONE, AUTH_BASIC, AUTH_BEARER};
     struct world *w = *state;
 
-    for (unsigned i = 0; i < 12; i++) {
+    for (unsigned i = 0; i < 24; i++) {
         const char *image = vk_arena_printf(w->arena, "r.io/app:%u", i);
 
         w->auth = schemes[i % 3];
         w->index = i & 1;
         w->redirect_blobs = i & 2;
+        w->docker = i >= 12;
         ask(w, image, true);
         if (w->code)
             fail_msg("variant %u: %s", i, w->reason);
@@ -221,6 +240,43 @@ static void configuration_is_read_whatever_the_registry_asks(void **state)
         assert_string_equal(w->cmd, "run");
         if (w->redirect_blobs)
             assert_string_equal(w->blob_authorization, "");
+        for (const char *type = "index.v1\0manifest.list.v2\0manifest.v1\0manifest.v2\0"; *type;
+             type += strlen(type) + 1)
+            assert_non_null(strstr(w->accept, type));
+    }
+}
+
+/* The registry's own words are what a user needs; whatever they are, they do no harm. */
+static void what_the_registry_says_is_told(void **state)
+{
+    static const struct {
+        enum auth auth;
+        int status;
+        const char *body, *reason, *text;
+    } rows[] = {
+        {AUTH_NONE, 404, "{\"errors\":[{\"code\":\"C\",\"message\":\"manifest unknown\"}]}",
+         "InaccessibleImage", "not found: tag or digest '1' (manifest unknown)"},
+        {AUTH_NONE, 403, "{\"errors\":[{\"code\":\"DENIED\"}]}", "InaccessibleImage",
+         "denies access to the image (DENIED)"},
+        {AUTH_NONE, 503, "{\"errors\":[{\"message\":\"come \\u00fc\\nback\"}]}",
+         "RegistryUnavailable", "the registry answers 503 (come ???back)"},
+        {AUTH_NONE, 429, "{\"errors\":[{\"message\":\"You have reached your limit\"}]}",
+         "RegistryUnavailable", "(You have reached your limit)"},
+        {AUTH_NONE, 404, "<html>", "InaccessibleImage", "tag or digest '1'"},
+        {AUTH_NONE, 404, "{\"errors\":[]}", "InaccessibleImage", "tag or digest '1'"},
+        {AUTH_BASIC, 0, "{\"errors\":[{\"message\":\"who are you\"}]}", "InaccessibleImage",
+         "name a pull secret (who are you)"},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        w->auth = rows[i].auth;
+        w->manifest_status = rows[i].status;
+        w->refusal = rows[i].body;
+        ask(w, "r.io/app:1", false);
+        assert_string_equal(w->reason, rows[i].reason);
+        if (!strstr(w->message, rows[i].text) || !strstr(w->message, "r.io/app"))
+            fail_msg("row %zu: %s", i, w->message);
     }
 }
 
@@ -271,6 +327,77 @@ static void a_tag_is_read_once_and_again_when_it_is_old(void **state)
     ask(w, "r.io/app:burst", false);
     assert_int_equal(w->manifests, 2);
     vk_clock_thaw();
+}
+
+/* A digest never changes what it stands for: it is read once. */
+static void a_digest_is_read_once_for_good(void **state)
+{
+    struct world *w = *state;
+    const char *image = vk_arena_printf(w->arena, "r.io/app:1@%s", digest_of(w, manifest(w)));
+
+    ask(w, image, false);
+    assert_int_equal(w->code, VK_OK);
+    assert_int_equal(w->manifests, 1);
+    assert_non_null(strstr(w->asked, "/v2/app/manifests/sha256:"));
+    vk_clock_freeze(vk_mono_ms(), vk_wall_ms());
+    vk_clock_advance(24 * 3600 * 1000);
+    ask(w, image, false);
+    assert_int_equal(w->code, VK_OK);
+    vk_clock_thaw();
+    assert_int_equal(w->manifests, 1);
+    /* Something else under that digest is not believed. */
+    w->docker = true;
+    ask(w, vk_arena_printf(w->arena, "r.io/other@%s", strchr(image, '@') + 1), false);
+    assert_string_equal(w->reason, "RegistryUnavailable");
+    assert_non_null(strstr(w->message, "does not match its digest"));
+}
+
+static void a_mirror_answers_for_its_registry_alone(void **state)
+{
+    struct world *w = *state;
+    struct registry_client *client;
+    struct image_configs *configs;
+    struct vk_err err;
+    const char *lines[] = {vk_arena_printf(w->arena, "docker.io=%s", w->base),
+                           "r.io=http://127.0.0.1:1"};
+
+    assert_int_equal(
+        registry_client_new(w->http,
+                            &(struct registry_client_config){.mirrors = lines, .mirror_count = 2},
+                            &client, &err),
+        0);
+    configs = image_configs_new(w->loop, client, "linux", "amd64");
+    w->done = false;
+    image_configs_get(configs, "busybox", NULL, 0, on_config, w);
+    assert_true(vk_loop_run_until(w->loop, &w->done, DEADLINE_MS));
+    assert_int_equal(w->code, VK_OK);
+    assert_string_equal(w->asked, "/v2/library/busybox/manifests/latest");
+    w->done = false;
+    image_configs_get(configs, "r.io/app:1", NULL, 0, on_config, w);
+    assert_true(vk_loop_run_until(w->loop, &w->done, DEADLINE_MS));
+    assert_string_equal(w->reason, "RegistryUnavailable");
+    assert_int_equal(w->manifests, 1);
+    image_configs_free(configs);
+    registry_client_free(client);
+}
+
+/* The deadline is that of the whole, not of each of its requests. */
+static void a_registry_that_takes_too_long_is_given_up(void **state)
+{
+    struct world *w = *state;
+
+    vk_clock_freeze(vk_mono_ms(), vk_wall_ms());
+    w->index = true;
+    w->slow_ms = 14000;
+    ask(w, "r.io/app:1", false);
+    assert_int_equal(w->code, VK_OK);
+    w->slow_ms = 16000;
+    ask(w, "r.io/app:2", false);
+    vk_clock_thaw();
+    assert_int_equal(w->code, VK_UNAVAILABLE);
+    assert_string_equal(w->reason, "RegistryUnavailable");
+    assert_non_null(strstr(w->message, "within 30 s"));
+    assert_int_equal(w->blobs, 1);
 }
 
 static void credentials_do_not_share_what_they_read(void **state)
@@ -326,6 +453,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(configuration_is_read_whatever_the_registry_asks),
         TEST(what_is_wrong_is_told_apart),
+        TEST(what_the_registry_says_is_told),
+        TEST(a_digest_is_read_once_for_good),
+        TEST(a_mirror_answers_for_its_registry_alone),
+        TEST(a_registry_that_takes_too_long_is_given_up),
         TEST(a_tag_is_read_once_and_again_when_it_is_old),
         TEST(credentials_do_not_share_what_they_read),
         TEST(a_cancelled_query_gets_no_answer),
