@@ -115,6 +115,57 @@ static void new_pod_waits_with_all_that_a_kubelet_adds(void **state)
     release(&f);
 }
 
+/*
+ * k8s v1.37.2 staging/src/k8s.io/api/core/v1/types.go, PodConditionType. The kubelet that can
+ * resize and restart all containers writes the last three; whoever disrupts and schedules writes
+ * the others.
+ */
+static const struct {
+    const char *type;
+    bool is_ours;
+} kubernetes_conditions[] = {
+    {"ContainersReady", true},
+    {"Initialized", true},
+    {"Ready", true},
+    {"PodReadyToStartContainers", true},
+    {"PodScheduled", false},
+    {"DisruptionTarget", false},
+    {"PodResizePending", false},
+    {"PodResizeInProgress", false},
+    {"AllContainersRestarting", false},
+};
+#define OURS 4
+
+static void conditions_are_those_of_kubernetes_that_are_ours(void **state)
+{
+    static const char *const phases[] = {"Pending", "Running", "Succeeded", "Failed"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        const char *before = "";
+        struct fixture f;
+        struct pod_status s;
+
+        for (size_t k = 0; k < sizeof(kubernetes_conditions) / sizeof(kubernetes_conditions[0]);
+             k++)
+            before = vk_arena_printf(arena, "%s%s{\"type\":\"%s\",\"status\":\"Unknown\"}", before,
+                                     k ? "," : "", kubernetes_conditions[k].type);
+        init(&f, "", WITH_INIT, vk_arena_printf(arena, "{\"conditions\":[%s]}", before));
+        s = generate(&f, &(struct pod_status){.phase = phases[i]}, NOW);
+        assert_int_equal(s.conditions.n, OURS);
+        for (size_t k = 0; k < sizeof(kubernetes_conditions) / sizeof(kubernetes_conditions[0]);
+             k++) {
+            const char *said = condition(&s, kubernetes_conditions[k].type);
+
+            if (kubernetes_conditions[k].is_ours != !vk_streq(said, "(none)") ||
+                vk_streq(said, "Unknown"))
+                fail_msg("%s: %s is %s", phases[i], kubernetes_conditions[k].type, said);
+        }
+        release(&f);
+    }
+}
+
 static void start_time_and_transition_times_are_kept(void **state)
 {
     struct container_status c = container("c", CONTAINER_RUNNING);
@@ -459,6 +510,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_pod_waits_with_all_that_a_kubelet_adds),
+        cmocka_unit_test(conditions_are_those_of_kubernetes_that_are_ours),
         cmocka_unit_test(start_time_and_transition_times_are_kept),
         cmocka_unit_test(transition_time_of_the_api_server_counts_after_a_restart),
         cmocka_unit_test(platform_without_containers_keeps_what_was_known),

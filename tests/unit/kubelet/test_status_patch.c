@@ -45,6 +45,13 @@ static const struct row rows[] = {
     {"\"conditions\":[" CONDITION("PodScheduled", "True", "") "," CONDITION("Ready", "True",
                                                                             "") "]",
      "\"conditions\":[" CONDITION("Ready", "True", "") "]", NULL},
+    {"\"conditions\":[" CONDITION("DisruptionTarget", "True", "") "," CONDITION(
+         "PodResizePending", "True", "") "," CONDITION("PodResizeInProgress", "True",
+                                                       "") "," CONDITION("AllContainersRestarting",
+                                                                         "True", "") "]",
+     "\"conditions\":[" CONDITION("Initialized", "True", "") "]",
+     "\"conditions\":[{\"type\":\"Initialized\",\"status\":\"True\",\"lastTransitionTime\":"
+     "\"2023-11-14T22:00:00Z\",\"reason\":null,\"message\":null}]"},
     {"\"conditions\":[" CONDITION("Ready", "False",
                                   ",\"reason\":\"X\"") "," CONDITION("Initialized", "True", "") "]",
      "\"conditions\":[" CONDITION("Ready", "True", "") "," CONDITION("Initialized", "True", "") "]",
