@@ -265,8 +265,11 @@ static int on_curl_wants_timer(CURLM *multi, long delay_ms, void *user)
 /* Streams last, so each brings its connection along instead of starving the short calls. */
 void http_host_update_limit(struct http_host *host)
 {
-    curl_multi_setopt(host->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-                      (long)(host->config.max_connections + host->stream_count));
+    const long limit = (long)(host->config.max_connections + host->stream_count);
+
+    curl_multi_setopt(host->multi, CURLMOPT_MAX_HOST_CONNECTIONS, limit);
+    /* By itself curl keeps four per call under way, and closes the rest whenever a burst ebbs. */
+    curl_multi_setopt(host->multi, CURLMOPT_MAXCONNECTS, limit);
 }
 
 /* ---- host: what it is configured with ---- */

@@ -46,7 +46,7 @@ struct world {
     bool reset;     /* cut by a reset */
     int uncut_from; /* the request from which on nothing is cut; 0: none */
     bool is_silent;
-    int requests, connections, most_connections, broken_off;
+    int requests, connections, most_connections, opened, broken_off;
     bool has_request;
     struct outcome outcomes[CALLS];
     int done_count;
@@ -64,6 +64,7 @@ static void *peer_opened(void *user, struct tls_conn *conn)
     struct peer *p = vk_calloc(1, sizeof(*p));
 
     *p = (struct peer){.w = w, .conn = conn, .parser = http1_parser_new()};
+    w->opened++;
     if (++w->connections > w->most_connections)
         w->most_connections = w->connections;
     return p;
@@ -476,6 +477,31 @@ static void hundred_calls_share_a_few_connections(void **state)
     assert_in_range(w->most_connections, 1, 4);
 }
 
+static void connections_of_a_burst_are_kept_for_the_next(void **state)
+{
+    struct world *w = *state;
+    char url[64];
+
+    http_host_free(w->host);
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", tls_listener_port(w->listener));
+    w->host = http_host_new(
+        w->client,
+        &(struct http_host_config){.base_url = url, .no_proxy = true, .max_connections = CALLS});
+    for (int burst = 0; burst < 2; burst++) {
+        w->done_count = 0;
+        w->all_done = false;
+        for (int i = 0; i < CALLS; i++) {
+            w->outcomes[i] = (struct outcome){0};
+            start(w, &w->outcomes[i], (struct http_request){.idempotent = true});
+        }
+        assert_true(vk_loop_run_until(w->loop, &w->all_done, PATIENCE_MS));
+        /* Between the bursts there is little to do. */
+        assert_int_equal(fetch(w, (struct http_request){.idempotent = true}).status, 200);
+    }
+    assert_in_range(w->opened, 5, CALLS);
+    assert_int_equal(w->connections, w->opened);
+}
+
 static void watches_do_not_starve_short_calls(void **state)
 {
     struct world *w = *state;
@@ -506,6 +532,7 @@ int main(void)
         TEST(call_is_started_from_a_body_callback),
         TEST(host_is_freed_from_the_report_of_its_last_call),
         TEST(hundred_calls_share_a_few_connections),
+        TEST(connections_of_a_burst_are_kept_for_the_next),
         TEST(watches_do_not_starve_short_calls),
     };
 
