@@ -32,6 +32,7 @@ struct rest_call {
     char *method, *path, *what;
     struct vk_buf body; /* kept for a second try; may hold secrets */
     enum rest_patch_type patch;
+    bool metadata_only;
     int64_t deadline_ms;
     bool changes_nothing, tried_again;
     http_body_fn on_body;
@@ -190,6 +191,13 @@ static const char *content_type(const struct rest_call *call)
     }
 }
 
+static const char *accepted(const struct rest_call *call)
+{
+    return call->metadata_only
+               ? "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+               : "application/json";
+}
+
 /* What may be sent twice without asking what became of the first. A merge patch sets values; a JSON
  * patch may append. */
 static bool is_idempotent(const struct rest_call *call)
@@ -202,7 +210,7 @@ static bool is_idempotent(const struct rest_call *call)
 static void start_http(struct rest_call *call)
 {
     struct rest_client *c = call->client;
-    const struct http_header headers[] = {{"Accept", "application/json"},
+    const struct http_header headers[] = {{"Accept", accepted(call)},
                                           {"Content-Type", content_type(call)}};
     bool has_body = vk_buf_len(&call->body) > 0;
     const struct http_request request = {
@@ -241,6 +249,7 @@ struct rest_call *rest_start(struct rest_client *c, const struct rest_request *r
     vk_buf_init_secret(&call->body, request->body.n);
     vk_buf_addstr(&call->body, request->body);
     call->patch = request->patch;
+    call->metadata_only = request->metadata_only;
     call->changes_nothing = request->changes_nothing;
     call->deadline_ms = request->deadline_ms;
     if (!request->deadline_ms && !request->on_body)

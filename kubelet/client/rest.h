@@ -35,6 +35,9 @@ struct rest_request {
     struct vk_str body; /* JSON */
     enum rest_patch_type patch;
     bool changes_nothing; /* a POST that only asks: may be sent twice */
+    /* The answer is to hold the object's metadata alone, which costs both sides less. A server that
+     * can't do that sends the whole object. */
+    bool metadata_only;
     int64_t deadline_ms;  /* 0: 30 s; watches: see on_body */
     const char *what;     /* "patch status of pod default/web", for messages; copied */
     http_body_fn on_body; /* streaming GET (watch, list); no deadline unless given */

@@ -116,6 +116,7 @@ static void delete_object(struct pod_worker *w)
                                                         .method = "DELETE",
                                                         .path = vk_buf_peek(&path),
                                                         .body = vk_buf_str(&body),
+                                                        .metadata_only = true,
                                                         .what = what,
                                                         .on_done = on_object_deleted,
                                                         .user = w,

@@ -13,6 +13,9 @@
 #include "kubelet/pods/status_patch.h"
 
 #define MAX_IN_FLIGHT 64
+/* Beside those. An idle API server answers hundreds a second through so few; a busy one gets what
+ * the pods say next instead. */
+#define MAX_MINOR_IN_FLIGHT 4
 #define RETRY_INITIAL_MS 500
 #define RETRY_MAX_MS 60000
 #define MAX_PATCH_BYTES (1u << 20)
@@ -24,6 +27,14 @@ struct version {
     unsigned refs;
 };
 
+/* What a patch is worth: each lane has a limit of its own, so that neither holds up the other. */
+enum lane {
+    LANE_NEWS,
+    LANE_MINOR, /* nobody acts on it, and something better is likely to follow */
+    LANES
+};
+static const size_t lane_limits[LANES] = {MAX_IN_FLIGHT, MAX_MINOR_IN_FLIGHT};
+
 struct entry {
     struct status_manager *manager;
     struct pod *pod; /* as last seen */
@@ -32,7 +43,8 @@ struct entry {
     struct version *acknowledged; /* newer than pod: the watch has not shown it yet */
     uint64_t acknowledged_rv;
     struct rest_call *call;
-    struct vk_list queue; /* in manager->queue */
+    struct vk_list queue; /* in manager->queues[lane] */
+    enum lane lane;       /* of its place in a queue, or of its call */
     struct vk_timer retry;
     struct backoff backoff;
     bool gone;    /* the API server knows no such pod */
@@ -43,9 +55,9 @@ struct status_manager {
     struct vk_loop *loop;
     struct status_manager_config config;
     struct vk_arena *arena;
-    struct vk_map *entries; /* UID -> struct entry */
-    struct vk_list queue;   /* entries that wait for their turn */
-    size_t in_flight;
+    struct vk_map *entries;       /* UID -> struct entry */
+    struct vk_list queues[LANES]; /* entries that wait for their turn */
+    size_t in_flight[LANES];
     bool stopped;
 };
 
@@ -85,7 +97,7 @@ static void entry_free(void *p)
     vk_list_remove(&e->queue);
     if (e->call) {
         rest_cancel(e->call);
-        e->manager->in_flight--;
+        e->manager->in_flight[e->lane]--;
     }
     version_unref(e->desired);
     version_unref(e->sent);
@@ -107,14 +119,58 @@ static bool is_settled(const struct entry *e)
     return e->gone || e->refused || (!e->call && !differs(e));
 }
 
+static bool all_wait_to_be_created(const struct json_array *list)
+{
+    const struct container_status *c = list->v;
+
+    for (size_t i = 0; i < list->n; i++)
+        if (c[i].state.kind != CONTAINER_WAITING ||
+            !(vk_streq(c[i].state.reason, "ContainerCreating") ||
+              vk_streq(c[i].state.reason, "PodInitializing")))
+            return false;
+    return true;
+}
+
+/* The pod was accepted and all is well: what the pod's phase says already. */
+static bool is_first_word(const struct pod_status *from, const struct pod_status *to)
+{
+    return from->container_statuses.n == 0 && vk_streq(from->phase, "Pending") &&
+           vk_streq(to->phase, "Pending") && vk_str_empty(to->reason) &&
+           all_wait_to_be_created(&to->init_container_statuses) &&
+           all_wait_to_be_created(&to->container_statuses);
+}
+
+/* That a new generation was seen, as after each deletion, and it changed nothing. */
+static bool is_generation_alone(const struct entry *e)
+{
+    struct vk_buf patch VK_BUF_AUTO;
+    struct pod_status from = *base_of(e);
+
+    from.observed_generation = e->desired->status.observed_generation;
+    vk_buf_init(&patch, MAX_PATCH_BYTES);
+    return !status_patch_write(e->pod->meta.uid, &from, &e->desired->status, &patch);
+}
+
+static enum lane lane_of(const struct entry *e)
+{
+    bool is_minor = is_first_word(base_of(e), &e->desired->status) || is_generation_alone(e);
+
+    return is_minor ? LANE_MINOR : LANE_NEWS;
+}
+
 static void kick(struct entry *e)
 {
     struct status_manager *m = e->manager;
+    enum lane lane;
 
-    if (m->stopped || e->call || e->gone || e->refused || vk_list_is_linked(&e->queue) ||
-        vk_timer_is_armed(&e->retry))
+    if (m->stopped || e->call || e->gone || e->refused || vk_timer_is_armed(&e->retry))
         return;
-    vk_list_add_tail(&m->queue, &e->queue);
+    lane = lane_of(e);
+    if (vk_list_is_linked(&e->queue) && lane == e->lane)
+        return;
+    vk_list_remove(&e->queue);
+    e->lane = lane;
+    vk_list_add_tail(&m->queues[lane], &e->queue);
     pump(m);
 }
 
@@ -207,7 +263,7 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
 
     vk_crash_point("after-status-patch");
     e->call = NULL;
-    m->in_flight--;
+    m->in_flight[e->lane]--;
     if (err)
         on_failure(e, err);
     else
@@ -246,13 +302,14 @@ static void start_patch(struct entry *e)
     }
     what = vk_asprintf("patch status of pod %s", pod_key(e->pod));
     e->sent = version_ref(e->desired);
-    m->in_flight++;
+    m->in_flight[e->lane]++;
     vk_crash_point("before-status-patch");
     e->call = rest_start(m->config.client, &(struct rest_request){
                                                .method = "PATCH",
                                                .path = vk_buf_peek(&path),
                                                .body = vk_buf_str(&patch),
                                                .patch = REST_STRATEGIC_MERGE_PATCH,
+                                               .metadata_only = true,
                                                .what = what,
                                                .on_done = on_done,
                                                .user = e,
@@ -261,11 +318,15 @@ static void start_patch(struct entry *e)
 
 static void pump(struct status_manager *m)
 {
-    while (!m->stopped && m->in_flight < MAX_IN_FLIGHT && !vk_list_is_empty(&m->queue)) {
-        struct entry *e = VK_LIST_ENTRY(m->queue.next, struct entry, queue);
+    for (enum lane lane = 0; lane < LANES; lane++) {
+        struct vk_list *queue = &m->queues[lane];
 
-        vk_list_remove(&e->queue);
-        start_patch(e);
+        while (!m->stopped && m->in_flight[lane] < lane_limits[lane] && !vk_list_is_empty(queue)) {
+            struct entry *e = VK_LIST_ENTRY(queue->next, struct entry, queue);
+
+            vk_list_remove(&e->queue);
+            start_patch(e);
+        }
     }
 }
 
@@ -358,10 +419,13 @@ bool status_manager_is_written(const struct status_manager *m, const char *uid)
 
 size_t status_manager_busy(const struct status_manager *m)
 {
-    size_t n = m->in_flight;
+    size_t n = 0;
 
-    VK_LIST_FOREACH(link, &m->queue)
-    n++;
+    for (enum lane lane = 0; lane < LANES; lane++) {
+        n += m->in_flight[lane];
+        VK_LIST_FOREACH(link, &m->queues[lane])
+        n++;
+    }
     return n;
 }
 
@@ -390,7 +454,8 @@ struct status_manager *status_manager_new(struct vk_loop *loop,
         copy[i] = vk_arena_strdup(m->arena, ips->v[i]);
     m->config.node_ips = (struct json_strs){.v = copy, .n = ips->n};
     m->entries = vk_map_new();
-    vk_list_init(&m->queue);
+    for (enum lane lane = 0; lane < LANES; lane++)
+        vk_list_init(&m->queues[lane]);
     return m;
 }
 
@@ -408,7 +473,7 @@ void status_manager_stop(struct status_manager *m)
         if (!e->call)
             continue;
         rest_cancel(vk_take(e->call));
-        m->in_flight--;
+        m->in_flight[e->lane]--;
     }
 }
 

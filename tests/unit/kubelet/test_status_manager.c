@@ -47,6 +47,11 @@ static int teardown(void **state)
     return 0;
 }
 
+static size_t in_flight(const struct fixture *f)
+{
+    return f->m->in_flight[LANE_NEWS] + f->m->in_flight[LANE_MINOR];
+}
+
 /* What the watch would bring of the API server's pod. */
 static struct pod *seen(const struct fake_pod *p)
 {
@@ -88,7 +93,7 @@ static void latest_status_wins_with_one_patch_at_a_time(void **state)
     set_phase_of(f, p, "Running");
     set_phase_of(f, p, "Unknown");
     set_phase_of(f, p, "Succeeded");
-    assert_int_equal(f->m->in_flight, 1);
+    assert_int_equal(in_flight(f), 1);
     assert_false(status_manager_is_written(f->m, "1"));
     RUN_UNTIL(f, f->written == 1);
     assert_int_equal(f->api.patches, 2);
@@ -107,7 +112,7 @@ static void acknowledged_status_is_not_written_again_by_an_old_event(void **stat
     status_manager_observe(f->m, old);
     observe(f, p);
     assert_true(status_manager_is_written(f->m, "1"));
-    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(in_flight(f), 0);
     assert_int_equal(f->api.patches, 1);
     pod_unref(old);
 }
@@ -122,11 +127,96 @@ static void many_pods_are_written_64_at_a_time(void **state)
 
         snprintf(name, sizeof(name), "p%d", i);
         set_phase_of(f, fake_add(&f->api, name, name, SPEC, NULL), "Running");
-        most = f->m->in_flight > most ? f->m->in_flight : most;
+        most = in_flight(f) > most ? in_flight(f) : most;
     }
     assert_int_equal(most, 64);
     RUN_UNTIL(f, f->written == 200);
-    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(in_flight(f), 0);
+}
+
+/* As after the acceptance of a pod: the platform said nothing yet. */
+static void accept_pod(struct fixture *f, const struct fake_pod *p)
+{
+    set_phase_of(f, p, NULL);
+}
+
+static void first_words_of_a_burst_are_overtaken_by_news(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 200; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%d", i);
+        accept_pod(f, fake_add(&f->api, name, name, SPEC, NULL));
+    }
+    assert_int_equal(f->m->in_flight[LANE_MINOR], 4);
+    assert_int_equal(f->m->in_flight[LANE_NEWS], 0);
+    for (size_t i = 0; i < 200; i++)
+        set_phase_of(f, f->api.pods[i], "Running");
+    assert_int_equal(f->m->in_flight[LANE_NEWS], 64);
+    RUN_UNTIL(f, f->written == 200);
+    /* Those whose first word was on its way were told twice, all others once. */
+    assert_int_equal(f->api.patches, 204);
+    for (size_t i = 0; i < 200; i++)
+        assert_non_null(strstr(f->api.pods[i]->status, "\"Running\""));
+}
+
+static void first_words_are_written_when_nothing_follows(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 20; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%d", i);
+        accept_pod(f, fake_add(&f->api, name, name, SPEC, NULL));
+    }
+    assert_int_equal(status_manager_busy(f->m), 20);
+    RUN_UNTIL(f, f->written == 20);
+    assert_int_equal(status_manager_busy(f->m), 0);
+    for (size_t i = 0; i < 20; i++)
+        assert_non_null(strstr(f->api.pods[i]->status, "ContainerCreating"));
+}
+
+static void reason_to_wait_is_news(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod *pod = seen(p);
+    struct pod_status s;
+
+    status_of_waiting(pod, &(struct waiting_reason){.container_reason = "ErrImagePull"}, arena, &s);
+    status_manager_set(f->m, pod, &s);
+    assert_int_equal(f->m->in_flight[LANE_NEWS], 1);
+    RUN_UNTIL(f, f->written == 1);
+    pod_unref(pod);
+    /* And so is its end, though it is a word that others may wait with. */
+    pod = seen(p);
+    accept_pod(f, p);
+    status_of_waiting(pod, &(struct waiting_reason){0}, arena, &s);
+    status_manager_set(f->m, pod, &s);
+    assert_int_equal(f->m->in_flight[LANE_NEWS], 1);
+    pod_unref(pod);
+}
+
+static void generation_alone_is_no_news(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    p->generation++;
+    fake_begin_deletion(&f->api, p);
+    observe(f, p);
+    assert_int_equal(f->m->in_flight[LANE_MINOR], 1);
+    RUN_UNTIL(f, f->written == 2);
+    assert_non_null(strstr(p->status, "\"observedGeneration\":2"));
+    p->generation++;
+    set_phase_of(f, p, "Failed");
+    assert_int_equal(f->m->in_flight[LANE_NEWS], 1);
 }
 
 static void what_may_heal_is_tried_again(void **state)
@@ -157,7 +247,7 @@ static void pod_that_is_gone_is_left_alone(void **state)
     RUN_UNTIL(f, f->written == 1);
     status_manager_set(f->m, pod, &(struct pod_status){.phase = "Failed"});
     assert_true(status_manager_is_written(f->m, "1"));
-    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(in_flight(f), 0);
     pod_unref(pod);
 }
 
@@ -172,7 +262,7 @@ static void refused_status_waits_for_another_one(void **state)
     RUN_UNTIL(f, f->written == 1);
     assert_int_equal(f->api.patches, 1);
     set_phase_of(f, p, "Running");
-    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(in_flight(f), 0);
     set_phase_of(f, p, "Failed");
     RUN_UNTIL(f, f->written == 2);
     assert_non_null(strstr(p->status, "\"Failed\""));
@@ -197,7 +287,7 @@ static void forgotten_pod_is_not_written(void **state)
     set_phase_of(f, a, "Running");
     status_manager_forget(f->m, "1");
     status_manager_forget(f->m, "unknown");
-    assert_int_equal(f->m->in_flight, 0);
+    assert_int_equal(in_flight(f), 0);
     assert_null(status_manager_get(f->m, "1"));
     assert_true(status_manager_is_written(f->m, "1"));
     set_phase_of(f, fake_add(&f->api, "b", "2", SPEC, NULL), "Running");
@@ -229,6 +319,10 @@ int main(void)
         ONE(latest_status_wins_with_one_patch_at_a_time),
         ONE(acknowledged_status_is_not_written_again_by_an_old_event),
         ONE(many_pods_are_written_64_at_a_time),
+        ONE(first_words_of_a_burst_are_overtaken_by_news),
+        ONE(first_words_are_written_when_nothing_follows),
+        ONE(reason_to_wait_is_news),
+        ONE(generation_alone_is_no_news),
         ONE(what_may_heal_is_tried_again),
         ONE(pod_that_is_gone_is_left_alone),
         ONE(refused_status_waits_for_another_one),
