@@ -43,6 +43,23 @@ struct kubelet {
     void *shut_down_user;
 };
 
+static void on_given_up(void *user)
+{
+    (void)user;
+}
+
+/* Pods that are left, such as a DaemonSet's, are still ended in order. */
+static void on_drained(void *user)
+{
+    struct kubelet *k = user;
+
+    log_info("The node was drained and is about to be deleted; it comes back when this process is "
+             "started again",
+             LS("node", k->config.node.name));
+    node_status_give_up(k->node_status);
+    node_lease_release(k->node_lease, on_given_up, k);
+}
+
 static void on_registered(void *user, const char *node_uid)
 {
     struct kubelet *k = user;
@@ -226,6 +243,7 @@ static void build_rooms(struct kubelet *k)
     k->upcalls.capacity_changed = on_capacity_changed;
     k->upcalls.node = k;
     k->node_lease = node_lease_new(k->loop, k->client, k->config.node.name);
+    node_lease_on_drained(k->node_lease, on_drained, k);
     k->node_status = node_status_new(k->loop, k->client, k->events, &node);
 }
 

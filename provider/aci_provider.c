@@ -333,9 +333,9 @@ static int check_config(const struct aci_provider_config *c, struct vk_err *err)
     return 0;
 }
 
-static struct token_fetcher make_fetcher(struct vk_loop *loop, struct http_client *http,
-                                         const struct aci_provider_config *c,
-                                         const char *user_agent)
+struct token_fetcher aci_provider_token_fetcher(struct vk_loop *loop, struct http_client *http,
+                                                const struct aci_provider_config *c,
+                                                const char *user_agent)
 {
     if (!vk_secret_is_empty(&c->client_secret)) {
         const struct client_secret_config config = {
@@ -445,7 +445,7 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
         .settings = config->group_settings,
     };
     p->env.settings.api_version = or_default(config->api_version, DEFAULT_API_VERSION);
-    p->tokens = token_source_new(loop, make_fetcher(loop, http, config, agent),
+    p->tokens = token_source_new(loop, aci_provider_token_fetcher(loop, http, config, agent),
                                  or_default(config->token_scope, DEFAULT_SCOPE));
     const struct arm_client_config arm = {
         .endpoint = or_default(config->arm_endpoint, DEFAULT_ARM_ENDPOINT),

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "aci/auth/token.h"
 #include "aci/throttle_limits.h"
 #include "base/http_client.h"
 #include "base/loop.h"
@@ -73,6 +74,12 @@ struct aci_provider;
 VK_MUST_CHECK int aci_provider_new(struct vk_loop *loop, struct http_client *http,
                                    const struct aci_provider_config *config,
                                    struct aci_provider **ret, struct vk_err *err);
+
+/* What gives tokens for these credentials. Members of config that are not about them are not looked
+ * at. */
+struct token_fetcher aci_provider_token_fetcher(struct vk_loop *loop, struct http_client *http,
+                                                const struct aci_provider_config *config,
+                                                const char *user_agent);
 
 /* The interface to hand to the kubelet; valid until aci_provider_free. */
 struct provider aci_provider_interface(struct aci_provider *p);

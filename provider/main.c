@@ -8,6 +8,7 @@
 #include "kubelet/api/quantity.h"
 #include "kubelet/kubelet.h"
 #include "provider/aci_provider.h"
+#include "provider/drain.h"
 #include "provider/options.h"
 #include "provider/subcommand.h"
 
@@ -17,6 +18,7 @@
 
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
+    &drain_subcommand,
     NULL,
 };
 
@@ -47,7 +49,7 @@ static void on_signal(void *user, int signo)
     struct program *p = user;
 
     log_info("Asked to end", LI("signal", signo), LI("again", p->is_ending));
-    if (p->is_ending)
+    if (p->is_ending || !p->kubelet)
         vk_loop_stop(p->loop);
     else
         kubelet_shutdown(p->kubelet, on_shut_down, p);

@@ -483,6 +483,19 @@ static int check_node_ip(const char *text, struct vk_err *err)
                       text);
 }
 
+static int check_secret(const struct aci_kubelet_options *o, struct vk_err *err)
+{
+    if (!vk_str_empty(o->client_secret) &&
+        (require(o->tenant_id, "tenant-id", "a client secret needs its tenant (AZURE_TENANT_ID)",
+                 err) < 0 ||
+         require(o->client_id, "client-id",
+                 "a client secret needs its application "
+                 "(AZURE_CLIENT_ID)",
+                 err) < 0))
+        return -(int)err->code;
+    return 0;
+}
+
 int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throttle_limits *ret,
                                struct vk_err *err)
 {
@@ -521,13 +534,17 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
         require(o->tls_private_key_file, "tls-private-key-file",
                 "give the private key of --tls-cert-file", err) < 0)
         return -(int)err->code;
-    if (!vk_str_empty(o->client_secret) &&
-        (require(o->tenant_id, "tenant-id", "a client secret needs its tenant (AZURE_TENANT_ID)",
-                 err) < 0 ||
-         require(o->client_id, "client-id",
-                 "a client secret needs its application "
-                 "(AZURE_CLIENT_ID)",
-                 err) < 0))
+    return check_secret(o, err);
+}
+
+int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_arena *arena,
+                                       struct vk_err *err)
+{
+    if (read_azure_config(o, arena, err) < 0 ||
+        require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
+        require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
+        require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
+            0)
         return -(int)err->code;
-    return 0;
+    return check_secret(o, err);
 }

@@ -47,6 +47,10 @@ extern const struct option_set aci_kubelet_option_set;
  */
 VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
                                                struct vk_arena *arena, struct vk_err *err);
+/* As far as a command needs it that only looks at container groups: completed from azure.json,
+ * subscription, resource group and credentials checked. Errors: as above. */
+VK_MUST_CHECK int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o,
+                                                     struct vk_arena *arena, struct vk_err *err);
 /* The limits that --arm-limits, --create-limits and --delete-limits name. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_limits(const struct aci_kubelet_options *o,
                                              struct throttle_limits *ret, struct vk_err *err);

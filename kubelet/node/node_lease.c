@@ -5,10 +5,10 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
+#include "base/json.h"
 #include "base/json_writer.h"
 #include "base/log.h"
 
-#define LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 #define LEASE_LIMIT (16 * 1024)
 #define RELEASE_DEADLINE_MS 5000
 
@@ -23,6 +23,8 @@ struct node_lease {
     bool start_again;
     int64_t sent_ns, renewed_ns;
     bool releasing;
+    void (*drained)(void *user);
+    void *drained_user;
     void (*released)(void *user);
     void *released_user;
 };
@@ -39,6 +41,11 @@ static void write_spec(struct json_writer *w, const struct node_lease *l, int64_
 static void write_metadata(struct json_writer *w, const struct node_lease *l)
 {
     json_begin_object(w, "metadata");
+    if (!l->creating && l->renewed_ns == 0) {
+        json_begin_object(w, "annotations");
+        json_put_null(w, NODE_LEASE_DRAINED);
+        json_end_object(w);
+    }
     if (l->creating) {
         json_put_string(w, "name", l->node_name);
         json_put_string(w, "namespace", "kube-node-lease");
@@ -59,8 +66,8 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err);
 static void send(struct node_lease *l)
 {
     struct vk_buf body VK_BUF_AUTO;
-    char *path VK_AUTOFREE =
-        vk_asprintf(LEASES_PATH "%s%s", l->creating ? "" : "/", l->creating ? "" : l->node_name);
+    char *path VK_AUTOFREE = vk_asprintf(NODE_LEASES_PATH "%s%s", l->creating ? "" : "/",
+                                         l->creating ? "" : l->node_name);
     char *what VK_AUTOFREE =
         vk_asprintf("%s lease kube-node-lease/%s", l->creating ? "create" : "renew", l->node_name);
     struct json_writer w;
@@ -94,6 +101,7 @@ static void on_released(void *user, struct vk_str body, const struct vk_err *err
 
     (void)body;
     l->call = NULL;
+    l->renewed_ns = 0;
     if (err)
         log_warning("Failed to release the node lease; it runs out by itself",
                     LS("node", l->node_name), LERR(err));
@@ -103,7 +111,7 @@ static void on_released(void *user, struct vk_str body, const struct vk_err *err
 static void send_release(struct node_lease *l)
 {
     struct vk_buf body VK_BUF_AUTO;
-    char *path VK_AUTOFREE = vk_asprintf(LEASES_PATH "/%s", l->node_name);
+    char *path VK_AUTOFREE = vk_asprintf(NODE_LEASES_PATH "/%s", l->node_name);
     char *what VK_AUTOFREE = vk_asprintf("release lease kube-node-lease/%s", l->node_name);
     struct json_writer w;
 
@@ -127,11 +135,20 @@ static void send_release(struct node_lease *l)
                                     });
 }
 
+static bool is_drained(struct vk_str body)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *lease;
+    struct vk_err ignored;
+
+    return json_parse(body, LEASE_LIMIT, arena, &lease, &ignored) == 0 &&
+           json_get(json_get(json_get(lease, "metadata"), "annotations"), NODE_LEASE_DRAINED);
+}
+
 static void on_done(void *user, struct vk_str body, const struct vk_err *err)
 {
     struct node_lease *l = user;
 
-    (void)body;
     if (l->creating)
         vk_crash_point("after-lease-create");
     else
@@ -148,6 +165,12 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
         l->creating = false;
         vk_timer_arm(&l->timer, l->start_again ? 0 : NODE_LEASE_RENEW_MS);
         l->start_again = false;
+        if (l->drained && is_drained(body)) {
+            void (*drained)(void *drained_user) = l->drained;
+
+            l->drained = NULL;
+            drained(l->drained_user);
+        }
         return;
     }
     if (err->code == VK_NOT_FOUND && !l->creating) {
@@ -202,9 +225,17 @@ void node_lease_free(struct node_lease *l)
     vk_free(l);
 }
 
+void node_lease_on_drained(struct node_lease *l, void (*fn)(void *user), void *user)
+{
+    l->drained = fn;
+    l->drained_user = user;
+}
+
 void node_lease_start(struct node_lease *l, const char *node_uid)
 {
     vk_strcpy_to(l->node_uid, sizeof(l->node_uid), node_uid);
+    if (l->releasing)
+        return;
     if (l->call)
         l->start_again = true;
     else

@@ -9,12 +9,21 @@
 
 #define NODE_LEASE_DURATION_S 40
 #define NODE_LEASE_RENEW_MS 10000
+#define NODE_LEASES_PATH "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+/*
+ * Annotation of the Lease, by `aci-kubelet drain`: the kubelet sees it in the answer to its next
+ * renewal and is to give the node up, which is about to be deleted. A kubelet that starts takes it
+ * off.
+ */
+#define NODE_LEASE_DRAINED "virtual-kubelet.io/drained"
 
 struct node_lease;
 
 struct node_lease *node_lease_new(struct vk_loop *loop, struct rest_client *client,
                                   const char *node_name);
 void node_lease_free(struct node_lease *l);
+/* Called once, when a renewal's answer says that the node was drained. */
+void node_lease_on_drained(struct node_lease *l, void (*fn)(void *user), void *user);
 /* Starts renewing, or goes on with a new UID after the Node object was created again. */
 void node_lease_start(struct node_lease *l, const char *node_uid);
 /*

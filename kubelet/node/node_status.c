@@ -33,7 +33,7 @@ struct node_status {
     enum taint_wish taint;
     bool taint_due;     /* the object may differ from the wish */
     bool taint_refused; /* NodeRestriction: the condition alone has to do */
-    bool ping_under_way, stopped;
+    bool ping_under_way, stopped, given_up;
     unsigned failed_pings;
     char uid[64];
     char *path;
@@ -264,7 +264,7 @@ static void on_timer(void *user)
 static void report_soon(struct node_status *n)
 {
     n->dirty = true;
-    if (!n->call && !n->failing && n->step == STEP_STATUS)
+    if (!n->call && !n->failing && !n->given_up && n->step == STEP_STATUS)
         vk_timer_arm(&n->timer, 0);
 }
 
@@ -363,6 +363,13 @@ void node_status_start(struct node_status *n)
     vk_timer_arm(&n->timer, 0);
     if (n->config.provider->ops->ping)
         vk_timer_arm(&n->ping_timer, 0);
+}
+
+void node_status_give_up(struct node_status *n)
+{
+    n->given_up = true;
+    vk_timer_disarm(&n->timer);
+    rest_cancel(vk_take(n->call));
 }
 
 void node_status_capacity_changed(struct node_status *n)

@@ -24,5 +24,7 @@ struct node_status *node_status_new(struct vk_loop *loop, struct rest_client *cl
                                     const struct node_status_config *config);
 void node_status_free(struct node_status *n);
 void node_status_start(struct node_status *n);
+/* The node is given up: nothing is written any more, and it is not created again. */
+void node_status_give_up(struct node_status *n);
 /* The provider's capacity has changed: the scheduler is told soon. */
 void node_status_capacity_changed(struct node_status *n);

@@ -38,7 +38,7 @@ class World:
     def __init__(self, folder, programs):
         self.folder = pathlib.Path(folder)
         self.programs = pathlib.Path(programs)
-        self._values = self._environment()
+        self.values = self._environment()
         # Proxies of the machine are for the registries of packages, not for the world.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -140,7 +140,7 @@ class World:
             return json.loads(text) if text else None
 
     def _token(self):
-        value = self._values
+        value = self.values
         form = urllib.parse.urlencode({
             "grant_type": "client_credentials", "client_id": value["CLIENT"],
             "client_secret": value["SECRET"], "scope": "https://management.azure.com/.default"})
@@ -160,7 +160,7 @@ class World:
 
     def groups(self):
         """Every container group that ARM lists, as any owner of the subscription sees them."""
-        value = self._values
+        value = self.values
         page = self.arm_get(f"/subscriptions/{value['SUBSCRIPTION']}/resourceGroups/"
                             f"{value['RESOURCE_GROUP']}/providers/Microsoft.ContainerInstance/"
                             "containerGroups")

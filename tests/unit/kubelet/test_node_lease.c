@@ -161,6 +161,43 @@ static void what_was_never_held_is_not_released(void **state)
     fake_stop(&api);
 }
 
+static void count_drained(void *user)
+{
+    unsigned *drained = user;
+
+    ++*drained;
+}
+
+static void a_drained_node_is_told_once(void **state)
+{
+#define DRAINED "{\"metadata\":{\"annotations\":{\"" NODE_LEASE_DRAINED "\":\"true\"}}}"
+    static const struct fake_step steps[] = {{.status = 200, .body = "{}"},
+                                             {.status = 200, .body = DRAINED},
+                                             {.status = 200, .body = DRAINED}};
+    struct node_lease *lease;
+    struct fake_api api;
+    unsigned drained = 0;
+    const char *second;
+
+    (void)state;
+    fake_start(&api, steps, VK_COUNT(steps), NULL);
+    lease = node_lease_new(api.loop, api.rest, "burst-1");
+    node_lease_on_drained(lease, count_drained, &drained);
+    for (size_t i = 1; i <= VK_COUNT(steps); i++) {
+        node_lease_start(lease, "node-uid");
+        while (api.next < i)
+            fake_run_ms(&api, 5);
+        fake_run_ms(&api, 20);
+        assert_int_equal(drained, i > 1);
+    }
+    /* The first renewal takes off what an earlier drain left, the others do not. */
+    second = strchr(vk_buf_peek(&api.asked), '\n');
+    assert_non_null(strstr(vk_buf_peek(&api.asked), "\"" NODE_LEASE_DRAINED "\":null"));
+    assert_null(strstr(second, NODE_LEASE_DRAINED));
+    node_lease_free(lease);
+    fake_stop(&api);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +205,7 @@ int main(void)
         cmocka_unit_test(an_existing_lease_is_renewed_by_one_patch),
         cmocka_unit_test(a_lease_that_somebody_else_made_meanwhile_is_taken),
         cmocka_unit_test(failures_are_tried_again_within_the_lease),
+        cmocka_unit_test(a_drained_node_is_told_once),
         cmocka_unit_test(a_released_lease_has_no_holder_and_is_not_renewed),
         cmocka_unit_test(a_release_that_fails_is_over_all_the_same),
         cmocka_unit_test(what_was_never_held_is_not_released),

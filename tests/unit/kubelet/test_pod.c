@@ -330,20 +330,19 @@ static void what_the_scheduler_counts_is_computed(void **state)
     static const struct {
         const char *spec;
         int64_t cpu_milli;
-    } table[] =
-        {
-            {"{\"containers\":[{\"name\":\"a\"}]}", 0},
-            {"{\"containers\":[{\"name\":\"a\"," REQUEST("100m") "},{\"name\":\"b\"," REQUEST(
-                 "2") "}]}",
-             2100},
-            {"{\"initContainers\":[{\"name\":\"i\"," REQUEST(
-                 "3") "}],\"containers\":[{\"name\":\"a\"," REQUEST("1") "}]}",
-             3000},
-            {"{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\"," REQUEST(
-                 "1") "},{\"name\":\"i\"," REQUEST("2") "}],\"containers\":[{\"name\":"
-                                                        "\"a\"," REQUEST("2500m") "}]}",
-             3500},
-        };
+    } table[] = {
+        {"{\"containers\":[{\"name\":\"a\"}]}", 0},
+        {"{\"containers\":[{\"name\":\"a\"," REQUEST("100m") "},{\"name\":\"b\"," REQUEST(
+             "2") "}]}",
+         2100},
+        {"{\"initContainers\":[{\"name\":\"i\"," REQUEST(
+             "3") "}],\"containers\":[{\"name\":\"a\"," REQUEST("1") "}]}",
+         3000},
+        {"{\"initContainers\":[{\"name\":\"s\",\"restartPolicy\":\"Always\"," REQUEST(
+             "1") "},{\"name\":\"i\"," REQUEST("2") "}],\"containers\":[{\"name\":"
+                                                    "\"a\"," REQUEST("2500m") "}]}",
+         3500},
+    };
 
     (void)state;
     for (size_t i = 0; i < VK_COUNT(table); i++) {
