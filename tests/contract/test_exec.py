@@ -233,7 +233,7 @@ def test_input_limit_as_it_was_reported(start_emulator):
 def test_attach_reads_along_until_the_container_ends(
         world, sdk, rest, group, replay, shown, password):
     rest.create(group, bodies.group(
-        *SHELL, "echo before; until [ -e /go ]; do sleep 0.05; done; echo after", image="busybox"))
+        *SHELL, "echo before; until [ -e /tmp/go ]; do sleep 0.05; done; echo after", image="busybox"))
     eventually(lambda: sdk.containers.list_logs(RESOURCE_GROUP, group, "app").content == "before\n",
                TIMEOUT, "the container has written")
     world.control("POST", "/attach", {"replay": replay})
@@ -244,6 +244,6 @@ def test_attach_reads_along_until_the_container_ends(
     sock.type(b"not for the container\n")
     shell = Socket(world, execute(sdk, group, "/bin/sh"))
     shell.until(b"# ")
-    shell.type(b"touch /go\n")
+    shell.type(b"touch /tmp/go\n")
     assert sock.end() == shown
     assert sock.code == NORMAL

@@ -4,7 +4,6 @@ remains when all is over. Everything is told by real containers."""
 
 import urllib.request
 
-import kubernetes
 import pytest
 
 import manifests
@@ -26,24 +25,6 @@ def container(pod, index=0):
 
 def condition(pod, kind):
     return next((c for c in pod.status.conditions if c.type == kind), None)
-
-
-def batch(world):
-    return kubernetes.client.BatchV1Api(world.core.api_client)
-
-
-def job(name, *containers, **fields):
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
-            "spec": {**fields, "template": {"spec": manifests.pod_spec(*containers,
-                                                                       restartPolicy="Never")}}}
-
-
-def job_condition(world, namespace, name, kind, timeout=90):
-    def reached():
-        found = batch(world).read_namespaced_job(name, namespace)
-        return next((found, c) for c in found.status.conditions or []
-                    if c.type == kind and c.status == "True")
-    return eventually(reached, timeout, f"job {name} is {kind}")
 
 
 def tag_image(repository, old, new):
@@ -84,8 +65,9 @@ def test_running_pod_has_all_that_kubernetes_shows_of_one(world, namespace):
     assert "@sha256:" in container(pod).image_id
     assert container(pod).container_id.startswith("aci://")
     assert container(pod).started is True and container(pod).restart_count == 0
-    events = [event for event in world.events(namespace, "whole") if event.reason == "Started"]
-    assert [event.involved_object.field_path for event in events] == ["spec.containers{web}"]
+    started = eventually(lambda: [event for event in world.events(namespace, "whole")
+                                  if event.reason == "Started"], 20, "ACI's event is told")
+    assert [event.involved_object.field_path for event in started] == ["spec.containers{web}"]
 
 
 def test_conditions_of_others_survive(world, namespace):
@@ -100,26 +82,6 @@ def test_conditions_of_others_survive(world, namespace):
     pod = eventually(lambda: condition(found := world.pod(namespace, "gated"), "Ready").status ==
                      "True" and found, 15, "the gate makes it ready")
     assert condition(pod, "example.com/gate").message == "open"
-
-
-def test_job_that_succeeds_is_complete(world, namespace):
-    world.apply(namespace, job("good", manifests.shell("echo done"), completions=2, parallelism=2))
-    found, _ = job_condition(world, namespace, "good", "Complete")
-    assert found.status.succeeded == 2 and not found.status.failed
-    for pod in world.pods(namespace):
-        assert container(pod).state.terminated.reason == "Completed"
-        assert condition(pod, "Ready").reason == "PodCompleted"
-
-
-def test_job_that_fails_stops_at_its_limit(world, namespace):
-    world.apply(namespace, job("bad", manifests.container("main", manifests.CRASHER),
-                               backoffLimit=1))
-    found, failed = job_condition(world, namespace, "bad", "Failed", 120)
-    assert failed.reason == "BackoffLimitExceeded"
-    assert found.status.failed == 2
-    for pod in world.pods(namespace):
-        assert container(pod).state.terminated.exit_code == 3
-        assert container(pod).restart_count == 0
 
 
 def test_container_that_keeps_failing_is_in_crash_loop_back_off(world, namespace):
@@ -138,15 +100,27 @@ def test_container_that_keeps_failing_is_in_crash_loop_back_off(world, namespace
     assert condition(pod, "Ready").reason == "ContainersNotReady"
 
 
-def test_container_out_of_memory_ends_with_137(world, namespace):
-    """ACI's own word for the reason is not known, so that none is made up: see
-    provider/container_state.h."""
-    world.apply(namespace, manifests.pod("hungry", manifests.shell("exec tail /dev/zero"),
-                                         restartPolicy="Never"))
-    pod = phase(world, namespace, "hungry", "Failed")
+@pytest.mark.parametrize("word, reason", [("Error", "Error"), ("OOMKilled", "OOMKilled")])
+def test_container_out_of_memory_is_what_aci_calls_it(world, namespace, word, reason):
+    """The kernel kills it, and the emulator knows; which word the service has for it is not known.
+    Exit code 137 alone says no more than that it was killed."""
+    world.control_post("/out-of-memory", {"detailStatus": word})
+    try:
+        world.apply(namespace, manifests.pod("hungry", manifests.shell("exec tail /dev/zero"),
+                                             restartPolicy="Never"))
+        pod = phase(world, namespace, "hungry", "Failed")
+    finally:
+        world.control_post("/out-of-memory", {"detailStatus": "Error"})
     ended = container(pod).state.terminated
-    assert ended.exit_code == 137
-    assert ended.reason == "OOMKilled" or "memory" in ended.message
+    assert (ended.exit_code, ended.reason) == (137, reason)
+    assert reason == "OOMKilled" or "memory" in ended.message
+
+
+def test_exit_code_137_alone_is_not_out_of_memory(world, namespace):
+    world.apply(namespace, manifests.pod("says-so", manifests.shell("exit 137"),
+                                         restartPolicy="Never"))
+    ended = container(phase(world, namespace, "says-so", "Failed")).state.terminated
+    assert (ended.exit_code, ended.reason) == (137, "Error")
 
 
 def test_init_container_that_fails_fails_the_pod(world, namespace):
@@ -195,7 +169,8 @@ def test_missing_image_is_waited_for(world, namespace, how):
         seen.add(waiting.reason)
         return waiting if waiting.reason == reason else None
     waiting = eventually(lambda: waits("ErrImagePull"), 30, "ErrImagePull")
-    assert f"busybox:{tag}" in waiting.message and "not found" in waiting.message
+    assert f"busybox:{tag}" in waiting.message
+    assert "not found" in waiting.message and "(manifest unknown)" in waiting.message
     eventually(lambda: waits("ImagePullBackOff"), 30, "ImagePullBackOff")
     assert world.pod(namespace, "patient").status.phase == "Pending"
     failures = [event for event in world.events(namespace, "patient") if event.reason == "Failed"]
