@@ -28,6 +28,7 @@ void node_conditions_init(struct node_conditions *c, int64_t now_ns)
         vk_strcpy_to(v->reason, sizeof(v->reason), condition_table[i].reason);
         vk_strcpy_to(v->message, sizeof(v->message), condition_table[i].message);
         v->last_transition_ns = now_ns;
+        v->is_unknown = vk_streq(v->type, "ProviderUnreachable");
     }
 }
 
@@ -46,9 +47,10 @@ bool node_conditions_set(struct node_conditions *c, const char *type, bool statu
     bool changed;
 
     assert(v);
-    changed = v->status != status;
+    changed = v->status != status || v->is_unknown;
     if (changed)
         v->last_transition_ns = now_ns;
+    v->is_unknown = false;
     v->status = status;
     vk_strcpy_to(v->reason, sizeof(v->reason), reason);
     vk_strcpy_to(v->message, sizeof(v->message), message);
@@ -106,6 +108,8 @@ static void write_conditions(struct json_writer *w, const struct node_conditions
     for (size_t i = 0; i < NODE_CONDITION_COUNT; i++) {
         const struct node_condition *v = &c->v[i];
 
+        if (v->is_unknown)
+            continue;
         json_begin_object(w, NULL);
         json_put_string(w, "type", v->type);
         json_put_string(w, "status", v->status ? "True" : "False");

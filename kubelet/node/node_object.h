@@ -30,6 +30,7 @@ struct node_identity {
 struct node_condition {
     const char *type;
     bool status;
+    bool is_unknown; /* not written: what the object says stays */
     char reason[64];
     char message[256];
     int64_t last_transition_ns;
@@ -39,10 +40,10 @@ struct node_condition {
 struct node_conditions {
     struct node_condition v[NODE_CONDITION_COUNT];
 };
-/* All healthy. */
+/* All healthy, except that of ProviderUnreachable nothing is known yet. */
 void node_conditions_init(struct node_conditions *c, int64_t now_ns);
-/* Returns true when the status changed (then the transition time moved). Unknown types are
- * asserted. */
+/* Returns true when the status changed (then the transition time moved), or was not known. Unknown
+ * types are asserted. */
 bool node_conditions_set(struct node_conditions *c, const char *type, bool status,
                          const char *reason, const char *message, int64_t now_ns);
 

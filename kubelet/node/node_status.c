@@ -282,7 +282,6 @@ static void on_pinged(void *user, const struct vk_err *err)
 {
     struct node_status *n = user;
     bool unreachable;
-    bool changed;
 
     n->ping_under_way = false;
     if (n->stopped) {
@@ -297,13 +296,14 @@ static void on_pinged(void *user, const struct vk_err *err)
         log_warning("The provider does not answer", LS("node", node_name(n)), LERR(err));
     else if (err)
         log_error("The provider does not answer", LS("node", node_name(n)), LERR(err));
-    changed = node_conditions_set(&n->conditions, "ProviderUnreachable", unreachable,
-                                  unreachable ? "PingFailed" : "ProviderReachable",
-                                  unreachable ? err->msg : "the provider answers", vk_wall_ns());
-    if (!err || unreachable)
+    /* One failure or two say nothing yet, also of what an earlier process wrote. */
+    if (!err || unreachable) {
+        if (node_conditions_set(&n->conditions, "ProviderUnreachable", unreachable,
+                                unreachable ? "PingFailed" : "ProviderReachable",
+                                unreachable ? err->msg : "the provider answers", vk_wall_ns()))
+            report_soon(n);
         wish_taint(n, unreachable ? TAINT_ON : TAINT_OFF);
-    if (changed)
-        report_soon(n);
+    }
     vk_timer_arm(&n->ping_timer, PING_EVERY_MS);
 }
 

@@ -104,6 +104,8 @@ static void conditions_move_their_time_only_on_change(void **state)
 
     (void)state;
     node_conditions_init(&c, 100);
+    assert_true(
+        node_conditions_set(&c, "ProviderUnreachable", false, "ProviderReachable", "ok", 100));
     assert_false(
         node_conditions_set(&c, "ProviderUnreachable", false, "ProviderReachable", "ok", 200));
     assert_int_equal(c.v[5].last_transition_ns, 100);

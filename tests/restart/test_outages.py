@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Azure or the API server is away for a while: nothing that runs is touched or reported otherwise, nobody
+hammers at the door, the scheduler is told, and all is caught up afterwards."""
+
+from polling import eventually, holds
+from simulated import pod
+
+TAINT = ("virtual-kubelet.io/provider-unreachable", "NoSchedule")
+
+
+def is_running(world, namespace, name):
+    return world.pod(namespace, name).status.phase == "Running"
+
+
+def make_running(world, namespace, name):
+    world.apply(namespace, pod(name, "serve"))
+    eventually(lambda: is_running(world, namespace, name), 30, f"{name} runs")
+
+
+def is_marked(world):
+    """(condition ProviderUnreachable, the taint is there)"""
+    node = world.core.read_node(world.node)
+    condition = next(c.status for c in node.status.conditions if c.type == "ProviderUnreachable")
+    return condition == "True", TAINT in [(t.key, t.effect) for t in node.spec.taints or []]
+
+
+def ready(world):
+    node = world.core.read_node(world.node)
+    return next(c.status for c in node.status.conditions if c.type == "Ready")
+
+
+def requests(world):
+    return sum(world.control_get("/stats")["operations"].values())
+
+
+def test_azure_away_is_told_and_running_pods_keep_their_status(world, namespace):
+    make_running(world, namespace, "stays")
+    groups = world.engine_groups(namespace)
+    assert is_marked(world) == (False, False)
+    world.control_post("/faults", {"count": 0, "action": {
+        "status": 503, "code": "ServiceUnavailable", "message": "ordered by a test"}})
+    eventually(lambda: is_marked(world) == (True, True), 90, "condition and taint are there")
+    assert ready(world) == "True"
+    world.apply(namespace, pod("waits", "serve"))
+    before = requests(world)
+    holds(lambda: is_running(world, namespace, "stays") and
+          world.pod(namespace, "waits").status.phase == "Pending", 12, "nothing else changes")
+    # Half-open: one request each 10 s.
+    assert requests(world) - before <= 5
+    # A process that starts while Azure is away leaves the mark where it is.
+    world.restart_kubelet()
+    holds(lambda: is_marked(world) == (True, True) and is_running(world, namespace, "stays"), 4,
+          "a restart changes nothing")
+    world.clear_faults()
+    eventually(lambda: is_marked(world) == (False, False), 60, "condition and taint are gone")
+    eventually(lambda: is_running(world, namespace, "waits"), 60, "the pod that waited runs")
+    assert groups.items() <= world.engine_groups(namespace).items()
+
+
+def test_api_server_away_at_the_start_is_caught_up_with(world, namespace):
+    """Scaled: sweeps for orphans come every 2 s here, so this is as long as minutes."""
+    make_running(world, namespace, "stays")
+    world.apply(namespace, pod("ends", "sleep", "8", restartPolicy="Never"))
+    eventually(lambda: is_running(world, namespace, "ends"), 30, "the second pod runs")
+    groups = world.engine_groups(namespace)
+    lease = world.coordination.read_namespaced_lease(world.node, "kube-node-lease").spec.renew_time
+    world.kill_kubelet()
+    world.stop_api_server()
+    try:
+        world.start_kubelet(wait=False)
+        holds(lambda: world.engine_groups(namespace) == groups, 12, "no group is touched")
+    finally:
+        world.start_api_server()
+    eventually(lambda: world.pod(namespace, "ends").status.phase == "Succeeded", 60,
+               "what ended meanwhile is told")
+    eventually(lambda: world.coordination.read_namespaced_lease(
+        world.node, "kube-node-lease").spec.renew_time > lease, 60, "the lease is renewed")
+    eventually(lambda: ready(world) == "True", 60, "the node is Ready")
+    assert is_running(world, namespace, "stays")
+    assert world.engine_groups(namespace) == groups
