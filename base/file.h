@@ -9,3 +9,8 @@
  * text in the arena. */
 VK_MUST_CHECK int file_read(const char *path, size_t max_bytes, struct vk_arena *arena,
                             struct vk_str *ret, struct vk_err *err);
+/*
+ * Replaces the file as a whole, or leaves it as it was; readable by its owner alone, and on the
+ * disk when this returns. A symbolic link is replaced, not followed. Errors: by errno.
+ */
+VK_MUST_CHECK int file_write_private(const char *path, struct vk_str text, struct vk_err *err);

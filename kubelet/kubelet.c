@@ -30,6 +30,8 @@ struct kubelet {
     struct kubelet_server *server;
     struct node_status *node_status;
     struct node_lease *node_lease;
+    struct certificate_manager *client_certificate; /* NULL: it is not ours to renew */
+    struct vk_arena *arena;
     /* the question for the cluster's identity */
     struct vk_timer identity_timer;
     struct rest_call *identity_call;
@@ -86,6 +88,9 @@ static void start(struct kubelet *k, const char *cluster_id)
                                                 .cluster_id = cluster_id,
                                                 .node_name = k->config.node.name,
                                             });
+    kubelet_server_start(k->server);
+    if (k->client_certificate)
+        certificate_manager_start(k->client_certificate, k->client);
     node_status_start(k->node_status);
     pods_start(k->pods);
 }
@@ -247,14 +252,78 @@ static void build_rooms(struct kubelet *k)
     k->node_status = node_status_new(k->loop, k->client, k->events, &node);
 }
 
+static void on_certificate_pending(void *user, bool pending, const char *reason,
+                                   const char *message)
+{
+    struct kubelet *k = user;
+
+    node_status_set_condition(k->node_status, "ServingCertificatePending", pending, reason,
+                              message);
+}
+
+static void on_client_certificate(void *user, const struct certificate_pair *pair)
+{
+    struct kubelet *k = user;
+    struct cluster_config renewed = *k->config.cluster;
+
+    renewed.cert_file = renewed.key_file = NULL;
+    renewed.cert_pem = pair->cert_pem;
+    renewed.key_pem = vk_secret_reveal(&pair->key).p;
+    rest_client_renew(k->client, &renewed);
+    log_info("The node has a new client certificate", LS("node", k->config.node.name));
+}
+
+/* The old one goes on while a new one is not approved. */
+static void on_client_certificate_waiting(void *user, const char *request, const struct vk_err *err)
+{
+    char command[256];
+
+    (void)user;
+    if (err) {
+        log_error("The client certificate of the node could not be renewed; trying again",
+                  LERR(err));
+        return;
+    }
+    snprintf(command, sizeof(command), "kubectl certificate approve %s", request);
+    log_info("The renewal of the node's client certificate waits for approval",
+             LS("request", request), LS("run", command));
+}
+
+static int keep_client_certificate(struct kubelet *k, struct vk_err *err)
+{
+    if (!k->config.rotate_client_certificate)
+        return 0;
+    return certificate_manager_new(k->loop,
+                                   &(struct certificate_manager_config){
+                                       .use = CERTIFICATE_CLIENT,
+                                       .signer = CLIENT_SIGNER,
+                                       .node_name = k->config.node.name,
+                                       .names = bootstrap_names(k->config.node.name, k->arena),
+                                       .cert_dir = k->config.cert_dir,
+                                       .issued = on_client_certificate,
+                                       .waiting = on_client_certificate_waiting,
+                                       .user = k,
+                                   },
+                                   &k->client_certificate, err);
+}
+
 static int open_port(struct kubelet *k, struct vk_err *err)
 {
     return kubelet_server_new(k->loop,
                               &(struct kubelet_server_config){
                                   .address = k->config.address,
                                   .port = k->config.node.kubelet_port,
-                                  .cert_file = k->config.cert_file,
-                                  .key_file = k->config.key_file,
+                                  .certificate =
+                                      {
+                                          .cert_file = k->config.cert_file,
+                                          .key_file = k->config.key_file,
+                                          .request = k->config.request_serving_certificate,
+                                          .cert_dir = k->config.cert_dir,
+                                          .node_name = k->config.node.name,
+                                          .node_ip = k->config.node.internal_ip,
+                                          .pending = on_certificate_pending,
+                                          .user = k,
+                                      },
                                   .client_ca_file = k->config.client_ca_file,
                                   .access =
                                       {
@@ -278,17 +347,19 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
     struct kubelet *k = vk_calloc(1, sizeof(*k));
 
     k->loop = loop;
+    k->arena = vk_arena_new();
     k->config = *config;
     k->provider = provider;
     k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 10000};
     vk_timer_init(&k->identity_timer, loop, "cluster identity", ask_identity, k);
     vk_timer_init(&k->shutdown_timer, loop, "shutdown", on_shutdown_timer, k);
     if (rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
+        vk_arena_free(k->arena);
         vk_free(k);
         return -(int)err->code;
     }
     build_rooms(k);
-    if (open_port(k, err) < 0) {
+    if (keep_client_certificate(k, err) < 0 || open_port(k, err) < 0) {
         kubelet_free(k);
         return -(int)err->code;
     }
@@ -312,6 +383,8 @@ void kubelet_free(struct kubelet *k)
         k->provider->ops->stop(k->provider->p);
     pods_free(k->pods);
     event_recorder_free(k->events);
+    certificate_manager_free(k->client_certificate);
     rest_client_free(k->client);
+    vk_arena_free(k->arena);
     vk_free(k);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/json.h"
+#include "kubelet/client/bootstrap.h"
 #include "kubelet/client/kubeconfig.h"
 #include "kubelet/node/node_object.h"
 #include "kubelet/provider.h"
@@ -18,7 +19,10 @@ struct kubelet_config {
     struct node_identity node;
     const char *cluster_id; /* NULL: the UID of namespace kube-system */
     const char *address;    /* the kubelet port's */
-    const char *cert_file, *key_file, *client_ca_file;
+    /* Certificates: see server/serving_certificate.h and client/certificate_manager.h. */
+    const char *cert_file, *key_file, *client_ca_file, *cert_dir;
+    bool request_serving_certificate;
+    bool rotate_client_certificate; /* the one that bootstrap.h got, in cert_dir */
     /* Who may use the port: see server/access.h. */
     bool review_tokens, allow_anonymous;
     int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;

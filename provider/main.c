@@ -11,6 +11,7 @@
 #include "provider/drain.h"
 #include "provider/options.h"
 #include "provider/subcommand.h"
+#include "provider/translate.h"
 
 /* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
  * semantic version. */
@@ -18,6 +19,7 @@
 
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
+    &translate_subcommand,
     &drain_subcommand,
     NULL,
 };
@@ -33,6 +35,7 @@ struct program {
     struct cluster_config cluster;
     struct node_taint taint;
     bool is_ending;
+    bool has_bootstrapped;
     int exit_code;
 };
 
@@ -149,6 +152,41 @@ static int read_options(struct program *p, int argc, char **argv)
     return -1;
 }
 
+static void on_bootstrapped(void *user)
+{
+    struct program *p = user;
+
+    p->has_bootstrapped = true;
+    vk_loop_stop(p->loop);
+}
+
+/* Returns 1 when the process is asked to end before the cluster gave a certificate. */
+static int bootstrap(struct program *p, struct vk_err *err)
+{
+    const struct aci_kubelet_options *o = &p->options;
+    const struct bootstrap_config config = {
+        .bootstrap_kubeconfig = o->bootstrap_kubeconfig,
+        .kubeconfig = o->kubeconfig,
+        .cert_dir = o->cert_dir,
+        .node_name = o->nodename,
+        .user_agent = "aci-kubelet/" VK_VERSION,
+        .done = on_bootstrapped,
+        .failed = on_fatal,
+        .user = p,
+    };
+    struct bootstrap *b;
+
+    if (vk_str_empty(o->bootstrap_kubeconfig) || bootstrap_is_done(o->kubeconfig))
+        return 0;
+    log_info("Asking the cluster for a client certificate of the node", LS("node", o->nodename),
+             LS("with", o->bootstrap_kubeconfig));
+    if (bootstrap_new(p->loop, p->http, &config, &b, err) < 0)
+        return -(int)err->code;
+    vk_loop_run(p->loop);
+    bootstrap_free(b);
+    return p->has_bootstrapped ? 0 : 1;
+}
+
 static int read_cluster(struct program *p, struct vk_err *err)
 {
     if (vk_str_empty(p->options.kubeconfig)) {
@@ -208,6 +246,11 @@ static int make_provider(struct program *p, struct vk_err *err)
     return rc;
 }
 
+static const char *text_or_null(const char *text)
+{
+    return vk_str_empty(text) ? NULL : text;
+}
+
 static int make_kubelet(struct program *p, struct vk_err *err)
 {
     const struct aci_kubelet_options *o = &p->options;
@@ -224,9 +267,12 @@ static int make_kubelet(struct program *p, struct vk_err *err)
             },
         .cluster_id = o->cluster_id,
         .address = o->address,
-        .cert_file = o->tls_cert_file,
-        .key_file = o->tls_private_key_file,
-        .client_ca_file = o->client_ca_file,
+        .cert_file = text_or_null(o->tls_cert_file),
+        .key_file = text_or_null(o->tls_private_key_file),
+        .cert_dir = text_or_null(o->cert_dir),
+        .request_serving_certificate = o->rotate_server_certificates,
+        .rotate_client_certificate = !vk_str_empty(o->bootstrap_kubeconfig),
+        .client_ca_file = text_or_null(o->client_ca_file),
         .review_tokens = o->authentication_token_webhook,
         .allow_anonymous = o->anonymous_auth,
         .token_ttl_ms = o->token_ttl_ms,
@@ -242,22 +288,31 @@ static int make_kubelet(struct program *p, struct vk_err *err)
     return kubelet_new(p->loop, p->http, &config, &p->provider, &p->kubelet, err);
 }
 
+static int start(struct program *p, struct vk_err *err)
+{
+    int rc = bootstrap(p, err);
+
+    if (rc != 0)
+        return rc;
+    if (read_cluster(p, err) < 0 || make_provider(p, err) < 0 || make_kubelet(p, err) < 0)
+        return -(int)err->code;
+    return 0;
+}
+
 static int run(struct program *p)
 {
     struct vk_err err;
+    int rc;
 
-    if (read_cluster(p, &err) < 0) {
-        log_error("Can't run", LERR(&err));
-        return EXIT_CANNOT_RUN;
-    }
     p->loop = vk_loop_new();
     p->http = http_client_new(p->loop);
     vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
     vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
-    if (make_provider(p, &err) < 0 || make_kubelet(p, &err) < 0) {
+    rc = start(p, &err);
+    if (rc < 0) {
         log_error("Can't run", LERR(&err));
         p->exit_code = EXIT_CANNOT_RUN;
-    } else {
+    } else if (rc == 0) {
         log_info("Starting", LS("version", VK_VERSION), LS("cluster", p->cluster.source),
                  LS("arm", p->options.arm_endpoint));
         vk_loop_run(p->loop);

@@ -28,6 +28,22 @@ static const struct option_def defs[] = {
      .group = CLUSTER,
      .arg = "NAME",
      .help = "Context of the kubeconfig; its current-context by default."},
+    {.name = "bootstrap-kubeconfig",
+     .kind = OPTION_STRING,
+     OPT(bootstrap_kubeconfig),
+     .group = CLUSTER,
+     .arg = "FILE",
+     .help =
+         "Kubeconfig to ask the cluster for a client certificate of the node with, where "
+         "--kubeconfig is not there yet or has expired. The certificate, kept in --cert-dir, is "
+         "renewed in time."},
+    {.name = "cert-dir",
+     .kind = OPTION_STRING,
+     OPT(cert_dir),
+     .group = CLUSTER,
+     .arg = "FOLDER",
+     .help = "Where certificates that the cluster gives, and their keys, are kept. Without it the "
+             "serving certificate is kept in memory and asked for after each start."},
     {.name = "nodename",
      .kind = OPTION_STRING,
      OPT(nodename),
@@ -130,7 +146,8 @@ static const struct option_def defs[] = {
      .other_env = "APISERVER_CERT_LOCATION",
      .group = PORT,
      .arg = "FILE",
-     .help = "Serving certificate of the kubelet port (PEM, with its chain)."},
+     .help = "Serving certificate of the kubelet port (PEM, with its chain); read again when it "
+             "changes."},
     {.name = "tls-private-key-file",
      .kind = OPTION_STRING,
      OPT(tls_private_key_file),
@@ -138,6 +155,14 @@ static const struct option_def defs[] = {
      .group = PORT,
      .arg = "FILE",
      .help = "Private key of the serving certificate (PEM)."},
+    {.name = "rotate-server-certificates",
+     .kind = OPTION_BOOL,
+     OPT(rotate_server_certificates),
+     .group = PORT,
+     .help = "Without --tls-cert-file: ask the cluster for a serving certificate (signer "
+             "kubernetes.io/kubelet-serving), which somebody has to approve, and renew it in time. "
+             "Until then, and without this option, the port shows a certificate that nobody "
+             "signed."},
     {.name = "client-ca-file",
      .kind = OPTION_STRING,
      OPT(client_ca_file),
@@ -483,6 +508,25 @@ static int check_node_ip(const char *text, struct vk_err *err)
                       text);
 }
 
+static int check_certificates(const struct aci_kubelet_options *o, struct vk_err *err)
+{
+    if (!vk_str_empty(o->tls_cert_file) &&
+        require(o->tls_private_key_file, "tls-private-key-file",
+                "give the private key of --tls-cert-file", err) < 0)
+        return -(int)err->code;
+    if (!vk_str_empty(o->tls_private_key_file) &&
+        require(o->tls_cert_file, "tls-cert-file", "give the certificate of --tls-private-key-file",
+                err) < 0)
+        return -(int)err->code;
+    if (vk_str_empty(o->bootstrap_kubeconfig))
+        return 0;
+    if (require(o->kubeconfig, "kubeconfig", "name the file that the bootstrap writes", err) < 0 ||
+        require(o->cert_dir, "cert-dir",
+                "name the folder that keeps the certificate of the bootstrap", err) < 0)
+        return -(int)err->code;
+    return 0;
+}
+
 static int check_secret(const struct aci_kubelet_options *o, struct vk_err *err)
 {
     if (!vk_str_empty(o->client_secret) &&
@@ -529,10 +573,7 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
         require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
             0 ||
         require(o->location, "location", "name the Azure region, such as westeurope", err) < 0 ||
-        require(o->tls_cert_file, "tls-cert-file",
-                "give the serving certificate of the kubelet port", err) < 0 ||
-        require(o->tls_private_key_file, "tls-private-key-file",
-                "give the private key of --tls-cert-file", err) < 0)
+        check_certificates(o, err) < 0)
         return -(int)err->code;
     return check_secret(o, err);
 }

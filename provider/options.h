@@ -10,7 +10,7 @@
 /* Immutable after parsing; strings live in the arena given to the parser. */
 struct aci_kubelet_options {
     /* cluster */
-    const char *kubeconfig, *context;
+    const char *kubeconfig, *context, *bootstrap_kubeconfig, *cert_dir;
     const char *nodename, *node_ip, *cluster_id;
     bool disable_taint;
     const char *taint_key, *taint_value, *taint_effect;
@@ -18,6 +18,7 @@ struct aci_kubelet_options {
     const char *address;
     int64_t port;
     const char *client_ca_file, *tls_cert_file, *tls_private_key_file;
+    bool rotate_server_certificates;
     bool anonymous_auth, authentication_token_webhook;
     int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;
     /* Azure */

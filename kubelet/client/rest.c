@@ -17,12 +17,21 @@
 #define TOKEN_CHECK_MS 60000
 
 struct rest_client {
+    struct http_client *http;
     struct http_host *host;
+    struct vk_list
+        retired; /* hosts before, until their calls have ended: watches last for minutes */
+    char *user_agent;
     char *server;
     struct vk_secret token;
     char *token_file; /* NULL: the token never changes */
     int64_t token_checked_mono_ms;
     struct vk_list calls;
+};
+
+struct retired_host {
+    struct vk_list link;
+    struct http_host *host;
 };
 
 struct rest_call {
@@ -62,8 +71,21 @@ static bool reload_token(struct rest_client *c, struct vk_err *err)
     return changed;
 }
 
-int rest_client_new(struct http_client *http, const struct cluster_config *config,
-                    const char *user_agent, struct rest_client **ret, struct vk_err *err)
+static void free_retired(struct rest_client *c, bool all)
+{
+    VK_LIST_FOREACH(link, &c->retired)
+    {
+        struct retired_host *r = VK_LIST_ENTRY(link, struct retired_host, link);
+
+        if (!all && http_host_is_busy(r->host))
+            continue;
+        http_host_free(r->host);
+        vk_list_remove(&r->link);
+        vk_free(r);
+    }
+}
+
+static struct http_host *host_of(const struct rest_client *c, const struct cluster_config *config)
 {
     const struct http_host_config host = {
         .base_url = config->server,
@@ -76,11 +98,21 @@ int rest_client_new(struct http_client *http, const struct cluster_config *confi
         .tls_server_name = config->tls_server_name,
         .insecure_skip_verify = config->insecure_skip_verify,
         .proxy_url = config->proxy_url,
-        .user_agent = user_agent,
+        .user_agent = c->user_agent,
     };
+
+    return http_host_new(c->http, &host);
+}
+
+int rest_client_new(struct http_client *http, const struct cluster_config *config,
+                    const char *user_agent, struct rest_client **ret, struct vk_err *err)
+{
     struct rest_client *c = vk_calloc(1, sizeof(*c));
 
     vk_list_init(&c->calls);
+    vk_list_init(&c->retired);
+    c->http = http;
+    c->user_agent = user_agent ? vk_strdup(user_agent) : NULL;
     c->server = vk_strdup(config->server);
     if (config->token_file) {
         c->token_file = vk_strdup(config->token_file);
@@ -93,7 +125,7 @@ int rest_client_new(struct http_client *http, const struct cluster_config *confi
 
         vk_secret_set(&c->token, token.p, token.n);
     }
-    c->host = http_host_new(http, &host);
+    c->host = host_of(c, config);
     *ret = c;
     return 0;
 }
@@ -114,12 +146,24 @@ void rest_client_free(struct rest_client *c)
         return;
     VK_LIST_FOREACH(link, &c->calls)
     rest_cancel(VK_LIST_ENTRY(link, struct rest_call, link));
-    if (c->host)
-        http_host_free(c->host);
+    free_retired(c, true);
+    http_host_free(c->host);
+    vk_free(c->user_agent);
     vk_secret_release(&c->token);
     vk_free(c->token_file);
     vk_free(c->server);
     vk_free(c);
+}
+
+void rest_client_renew(struct rest_client *c, const struct cluster_config *config)
+{
+    struct retired_host *r = vk_calloc(1, sizeof(*r));
+
+    free_retired(c, false);
+    vk_list_init(&r->link);
+    vk_list_add_tail(&c->retired, &r->link);
+    r->host = c->host;
+    c->host = host_of(c, config);
 }
 
 const char *rest_client_server(const struct rest_client *c)
@@ -235,6 +279,7 @@ struct rest_call *rest_start(struct rest_client *c, const struct rest_request *r
 {
     struct rest_call *call = vk_calloc(1, sizeof(*call));
 
+    free_retired(c, false);
     if (c->token_file && vk_mono_ms() - c->token_checked_mono_ms >= TOKEN_CHECK_MS) {
         struct vk_err ignored;
 

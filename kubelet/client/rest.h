@@ -17,6 +17,11 @@ VK_MUST_CHECK int rest_client_new(struct http_client *http, const struct cluster
                                   const char *user_agent, struct rest_client **ret,
                                   struct vk_err *err);
 void rest_client_free(struct rest_client *c);
+/*
+ * A new client certificate of the same user: requests from now on use it, over new connections.
+ * Those under way go on. config is the one of rest_client_new, with other certificates.
+ */
+void rest_client_renew(struct rest_client *c, const struct cluster_config *config);
 const char *rest_client_server(const struct rest_client *c);
 
 /* body: the answer of a 2xx, borrowed; err NULL then. Exactly once unless cancelled, never from

@@ -16,6 +16,7 @@ static const struct {
     {"PIDPressure", "KubeletHasSufficientPID", "the node has no machine under it", false},
     {"NetworkUnavailable", "RouteCreated", "container groups bring their own network", false},
     {"ProviderUnreachable", "ProviderReachable", "the provider answers", false},
+    {"ServingCertificatePending", "NotRequested", "no certificate was asked for", false},
 };
 
 void node_conditions_init(struct node_conditions *c, int64_t now_ns)

@@ -35,8 +35,9 @@ struct node_condition {
     char message[256];
     int64_t last_transition_ns;
 };
-#define NODE_CONDITION_COUNT 6
-/* Ready, MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable, ProviderUnreachable. */
+#define NODE_CONDITION_COUNT 7
+/* Ready, MemoryPressure, DiskPressure, PIDPressure, NetworkUnavailable, ProviderUnreachable,
+ * ServingCertificatePending. */
 struct node_conditions {
     struct node_condition v[NODE_CONDITION_COUNT];
 };

@@ -365,6 +365,13 @@ void node_status_start(struct node_status *n)
         vk_timer_arm(&n->ping_timer, 0);
 }
 
+void node_status_set_condition(struct node_status *n, const char *type, bool status,
+                               const char *reason, const char *message)
+{
+    if (node_conditions_set(&n->conditions, type, status, reason, message, vk_wall_ns()))
+        report_soon(n);
+}
+
 void node_status_give_up(struct node_status *n)
 {
     n->given_up = true;

@@ -28,3 +28,6 @@ void node_status_start(struct node_status *n);
 void node_status_give_up(struct node_status *n);
 /* The provider's capacity has changed: the scheduler is told soon. */
 void node_status_capacity_changed(struct node_status *n);
+/* Reported soon when something changed. Types and lengths as node_conditions_set. */
+void node_status_set_condition(struct node_status *n, const char *type, bool status,
+                               const char *reason, const char *message);

@@ -14,6 +14,10 @@ struct kubelet_server {
     struct http_server *http;
     struct handler_context context;
     struct access *access;
+    struct rest_client *client;
+    struct serving_certificate *certificate;
+    void (*pending)(void *user, bool pending, const char *reason, const char *message);
+    void *pending_user;
     struct tls_listener_config listener; /* strings are the configuration's */
     struct file_watch *files;
 };
@@ -231,32 +235,63 @@ static void on_request(void *user, struct http_exchange *x)
         access_check(s->access, x, a->name, on_passed, a);
 }
 
-static void on_files_changed(void *user)
+static void on_certificates_changed(void *user)
 {
     struct kubelet_server *s = user;
     struct vk_err err;
 
+    serving_certificate_fill(s->certificate, &s->listener);
     if (tls_listener_reload(http_server_listener(s->http), &s->listener, &err) < 0)
         log_error("Can't use the certificates of the kubelet port that changed; the old ones stay",
                   LERR(&err));
     else
-        log_info("Read the certificates of the kubelet port again",
+        log_info("Took the new certificates of the kubelet port",
                  LI("port", kubelet_server_port(s)));
+}
+
+static void on_pending(void *user, bool pending, const char *reason, const char *message)
+{
+    struct kubelet_server *s = user;
+
+    if (s->pending)
+        s->pending(s->pending_user, pending, reason, message);
+}
+
+static int make_certificate(struct kubelet_server *s, struct vk_loop *loop,
+                            const struct serving_certificate_config *given, struct vk_err *err)
+{
+    struct serving_certificate_config config = *given;
+
+    s->pending = given->pending;
+    s->pending_user = given->user;
+    config.changed = on_certificates_changed;
+    config.pending = on_pending;
+    config.user = s;
+    return serving_certificate_new(loop, &config, &s->certificate, err);
+}
+
+static int open_port(struct kubelet_server *s, struct vk_loop *loop,
+                     const struct kubelet_server_config *config, struct vk_err *err)
+{
+    s->listener = (struct tls_listener_config){
+        .address = config->address,
+        .port = config->port,
+        .client_ca_file = config->client_ca_file,
+    };
+    serving_certificate_fill(s->certificate, &s->listener);
+    return http_server_new(
+        loop, &(struct http_server_config){.listener = s->listener, .max_body = MAX_REQUEST_BODY},
+        on_request, s, &s->http, err);
 }
 
 int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config *config,
                        struct kubelet_server **ret, struct vk_err *err)
 {
     struct kubelet_server *s = vk_calloc(1, sizeof(*s));
-    const char *const files[] = {config->cert_file, config->key_file, config->client_ca_file};
+    const char *const files[] = {config->certificate.cert_file, config->certificate.key_file,
+                                 config->client_ca_file};
 
-    s->listener = (struct tls_listener_config){
-        .address = config->address,
-        .port = config->port,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file,
-        .client_ca_file = config->client_ca_file,
-    };
+    s->client = config->access.client;
     s->context = (struct handler_context){
         .loop = loop,
         .pods = config->pods,
@@ -264,17 +299,20 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
         .node_name = config->access.node_name,
     };
     s->access = access_new(loop, &config->access);
-    if (http_server_new(
-            loop,
-            &(struct http_server_config){.listener = s->listener, .max_body = MAX_REQUEST_BODY},
-            on_request, s, &s->http, err) < 0) {
-        access_free(s->access);
-        vk_free(s);
+    if (make_certificate(s, loop, &config->certificate, err) < 0 ||
+        open_port(s, loop, config, err) < 0) {
+        kubelet_server_free(s);
         return vk_err_wrap(err, "kubelet port %s:%d", config->address, config->port);
     }
-    s->files = file_watch_new(loop, files, VK_COUNT(files), LOOK_AT_FILES_MS, on_files_changed, s);
+    s->files =
+        file_watch_new(loop, files, VK_COUNT(files), LOOK_AT_FILES_MS, on_certificates_changed, s);
     *ret = s;
     return 0;
+}
+
+void kubelet_server_start(struct kubelet_server *s)
+{
+    serving_certificate_start(s->certificate, s->client);
 }
 
 void kubelet_server_free(struct kubelet_server *s)
@@ -283,6 +321,7 @@ void kubelet_server_free(struct kubelet_server *s)
         return;
     file_watch_free(s->files);
     http_server_free(s->http);
+    serving_certificate_free(s->certificate);
     access_free(s->access);
     vk_free(s);
 }

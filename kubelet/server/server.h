@@ -11,15 +11,16 @@
 #include "kubelet/pods/pods.h"
 #include "kubelet/provider.h"
 #include "kubelet/server/access.h"
+#include "kubelet/server/serving_certificate.h"
 
 struct kubelet_server;
 
 struct kubelet_server_config {
     const char *address; /* numeric, to listen on */
     int port;
-    /* Files are read again when they change. */
-    const char *cert_file, *key_file;
-    const char *client_ca_file; /* NULL: client certificates prove nothing */
+    struct serving_certificate_config certificate; /* without `changed`; `user` is of `pending` */
+    const char
+        *client_ca_file; /* read again when it changes; NULL: client certificates prove nothing */
     struct access_config access;
     struct pods *pods;
     struct provider *provider;
@@ -27,5 +28,7 @@ struct kubelet_server_config {
 VK_MUST_CHECK int kubelet_server_new(struct vk_loop *loop,
                                      const struct kubelet_server_config *config,
                                      struct kubelet_server **ret, struct vk_err *err);
+/* The API server may be asked for what the port needs of it. */
+void kubelet_server_start(struct kubelet_server *s);
 void kubelet_server_free(struct kubelet_server *s);
 int kubelet_server_port(const struct kubelet_server *s);

@@ -3,79 +3,15 @@
 
 import datetime
 import json
-import os
 import shutil
-import signal
-import subprocess
 
 import pytest
 
-from credentials import Authority, Port, openssl
+from credentials import Authority
+from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually, holds
 
-NUMBER = 10350
-ADDRESS = "10.240.0.2"
 LOGS = "/containerLogs/default/nobody/main"
-
-
-class Kubelet:
-    """An aci-kubelet of its own beside the world's, on another port, without a provider that
-    answers: its node is tainted and gets no pods."""
-
-    def __init__(self, world, folder, name, **options):
-        self.world, self.log = world, folder / "output"
-        pki = world.folder / f"control-plane/nodes/{world.node}"
-        flags = {"kubeconfig": world.kubeconfig, "nodename": name, "node-ip": ADDRESS,
-                 "port": NUMBER, "subscription": "s", "resource-group": "g", "location": "l",
-                 "arm-endpoint": "https://10.240.0.3:1",
-                 "authority-host": "https://10.240.0.3:1", "v": 2,
-                 "tls-cert-file": pki / "kubelet.crt", "tls-private-key-file": pki / "kubelet.key",
-                 "client-ca-file": pki / "ca.crt"}
-        flags.update({key.replace("_", "-"): value for key, value in options.items()})
-        env = {"PATH": os.environ["PATH"], "AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c",
-               "AZURE_CLIENT_SECRET": "s"}
-        with open(self.log, "wb") as output:
-            # pylint: disable=consider-using-with
-            self.process = subprocess.Popen(
-                [str(world.programs / "aci-kubelet"),
-                 *(f"--{key}={value}" for key, value in flags.items() if value is not None)],
-                env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        self.port = Port(ADDRESS, NUMBER)
-
-    def text(self):
-        return self.log.read_text(errors="replace")
-
-    def wait(self):
-        try:
-            eventually(lambda: self.port.ask("/healthz")[0] == 200, 60, "/healthz answers")
-        except AssertionError as error:
-            raise AssertionError(f"{error}\n{self.text()}") from None
-        return self
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-@pytest.fixture(name="kubelet")
-def _kubelet(world, tmp_path):
-    started = []
-
-    def start(name="gate", **options):
-        folder = tmp_path / f"kubelet-{len(started)}"
-        folder.mkdir()
-        started.append(Kubelet(world, folder, name, **options))
-        return started[-1]
-    yield start
-    for process in started:
-        process.stop()
-    for node in world.core.list_node().items:
-        if node.metadata.name != world.node:
-            world.core.delete_node(node.metadata.name)
 
 
 @pytest.fixture(name="authority", scope="module")

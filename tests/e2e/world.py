@@ -47,7 +47,8 @@ class World:
         """The shell variables of environment.sh, so that they are written down once."""
         out = subprocess.run(
             ["bash", "-c", f". {TESTS}/world/environment.sh; "
-             'for v in SUBSCRIPTION RESOURCE_GROUP TENANT CLIENT SECRET LOCATION; do echo "$v=${!v}"; done'],
+             "for v in SUBSCRIPTION RESOURCE_GROUP TENANT CLIENT SECRET LOCATION SUBNET REGISTRY; do "
+             'echo "$v=${!v}"; done'],
             check=True, capture_output=True, text=True).stdout
         return dict(line.split("=", 1) for line in out.split())
 

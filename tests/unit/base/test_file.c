@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -74,12 +76,59 @@ static void files_without_a_size_are_read(void **state)
     assert_int_equal(file_read("/dev/zero", 100000, arena, &text, &err), -VK_TOO_LARGE);
 }
 
+static void a_file_is_replaced_as_a_whole_and_private(void **state)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    char *target = make_file(3), *link = vk_asprintf("%s.link", target);
+    struct vk_str text;
+    struct vk_err err;
+    struct stat st;
+
+    (void)state;
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(file_write_private(link, VK_STR("new text"), &err), 0);
+    assert_int_equal(lstat(link, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(file_read(link, 100, arena, &text, &err), 0);
+    assert_string_equal(text.p, "new text");
+    assert_int_equal(file_read(target, 100, arena, &text, &err), 0);
+    assert_string_equal(text.p, "xxx");
+    unlink(link);
+    unlink(target);
+    vk_free(link);
+    vk_free(target);
+}
+
+static void what_can_not_be_written_leaves_nothing_behind(void **state)
+{
+    char folder[] = "/tmp/vk-test-folder-XXXXXX";
+    char *path;
+    struct vk_err err;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    path = vk_asprintf("%s/none/file", folder);
+    assert_int_equal(file_write_private(path, VK_STR("x"), &err), -VK_NOT_FOUND);
+    assert_non_null(strstr(err.msg, path));
+    vk_free(path);
+    /* a folder can't be replaced by a file */
+    path = vk_asprintf("%s/folder", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_true(file_write_private(path, VK_STR("x"), &err) < 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rmdir(folder), 0); /* empty */
+    vk_free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(size_is_limited_exactly),
         cmocka_unit_test(errors_name_the_path),
         cmocka_unit_test(files_without_a_size_are_read),
+        cmocka_unit_test(a_file_is_replaced_as_a_whole_and_private),
+        cmocka_unit_test(what_can_not_be_written_leaves_nothing_behind),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
