@@ -12,8 +12,8 @@
 #include "kubelet/client/recent_map.h"
 
 #define NS_PER_S INT64_C(1000000000)
-/* client-go keeps 4,096; a node has fewer pods. */
-#define MAX_REMEMBERED 1000
+/* As client-go keeps: some for each of 1,000 pods. */
+#define MAX_REMEMBERED 4096
 /* From the tenth message on that differs in nothing but its text, within ten minutes each. */
 #define AGGREGATE_FROM 10
 #define AGGREGATE_WINDOW_NS (600 * NS_PER_S)

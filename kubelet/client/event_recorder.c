@@ -11,13 +11,14 @@
 #include "base/crash_point.h"
 #include "base/crypto.h"
 #include "base/json_writer.h"
-#include "base/list.h"
 #include "base/log.h"
 #include "base/url.h"
 #include "kubelet/client/event_correlator.h"
+#include "kubelet/client/event_queue.h"
 #include "kubelet/client/recent_map.h"
 
-#define MAX_WAITING 1000
+/* What a burst of 1,000 pods tells of itself, in some 5 MB at most. */
+#define MAX_WAITING 8192
 /* Entries are a digest and a number: enough for every event that ACI counts of 1,000 groups. */
 #define MAX_COUNTED 16384
 #define MAX_MESSAGE 1024
@@ -29,32 +30,14 @@
 #define MAX_BODY_BYTES (32u * 1024)
 #define AGGREGATE_PREFIX "(combined from similar events): "
 
-enum event_step {
-    STEP_CREATE,
-    STEP_PATCH,      /* counts up an Event that this process created */
-    STEP_COMPARE,    /* a counted event exists already: read its count ... */
-    STEP_PATCH_GREW, /* ... and raise it */
-};
-
-/* One event on its way; lives in its own arena. */
-struct pending_event {
-    struct vk_list link;
-    struct vk_arena *arena;
-    struct object_reference about;
-    const char *type, *reason, *message, *name;
-    int64_t count, first_ns, last_ns;
-    enum event_step step;
-    char *counted_key; /* NULL: not counted by the platform */
-    unsigned tries;
-};
-
 struct event_recorder {
     struct rest_client *client;
     struct event_correlator *correlator;
     struct recent_map *counted; /* key -> int64_t: count that is written or on its way */
     char *component, *host;
-    struct vk_list waiting; /* the first one is being sent */
-    size_t waiting_count;
+    struct event_queue *waiting;
+    struct pending_event *current; /* is being sent, or waits to be sent again */
+    uint64_t dropped;              /* in a row, since there was room for all */
     struct rest_call *call;
     struct vk_timer retry;
     struct backoff backoff;
@@ -67,6 +50,18 @@ static void on_retry(void *user)
     send_next(user);
 }
 
+static void on_dropped(void *user, const struct pending_event *e)
+{
+    struct event_recorder *r = user;
+
+    if (r->dropped++ == 0)
+        log_warning("Events come faster than the API server takes them; some are dropped, repeats "
+                    "first",
+                    LI("waiting", MAX_WAITING));
+    if (e->counted_key)
+        recent_map_remove(r->counted, e->counted_key);
+}
+
 struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_client *client,
                                           const char *component, const char *host)
 {
@@ -77,17 +72,15 @@ struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_clie
     r->counted = recent_map_new(MAX_COUNTED, sizeof(int64_t));
     r->component = vk_strdup(component);
     r->host = vk_strdup(host);
-    vk_list_init(&r->waiting);
+    r->waiting = event_queue_new(MAX_WAITING, on_dropped, r);
     vk_timer_init(&r->retry, loop, "event_recorder retry", on_retry, r);
     r->backoff = (struct backoff){.initial_ms = BACKOFF_INITIAL_MS, .max_ms = BACKOFF_MAX_MS};
     return r;
 }
 
-static void drop(struct event_recorder *r, struct pending_event *e)
+static void drop_current(struct event_recorder *r)
 {
-    vk_list_remove(&e->link);
-    r->waiting_count--;
-    vk_arena_free(e->arena);
+    event_free(vk_take(r->current));
 }
 
 void event_recorder_free(struct event_recorder *r)
@@ -96,8 +89,8 @@ void event_recorder_free(struct event_recorder *r)
         return;
     rest_cancel(r->call);
     vk_timer_disarm(&r->retry);
-    VK_LIST_FOREACH(link, &r->waiting)
-    drop(r, VK_LIST_ENTRY(link, struct pending_event, link));
+    drop_current(r);
+    event_queue_free(r->waiting);
     event_correlator_free(r->correlator);
     recent_map_free(r->counted);
     vk_free(r->component);
@@ -107,7 +100,7 @@ void event_recorder_free(struct event_recorder *r)
 
 size_t event_recorder_waiting(const struct event_recorder *r)
 {
-    return vk_timer_is_armed(&r->retry) ? 0 : r->waiting_count;
+    return vk_timer_is_armed(&r->retry) ? 0 : event_queue_len(r->waiting) + (r->current != NULL);
 }
 
 static const char *text_or_empty(const char *text)
@@ -175,18 +168,13 @@ static void write_patch(const struct pending_event *e, struct vk_buf *out)
     json_end_object(&w);
 }
 
-static struct pending_event *first_waiting(struct event_recorder *r)
-{
-    return VK_LIST_ENTRY(r->waiting.next, struct pending_event, link);
-}
-
 static void give_up(struct event_recorder *r, struct pending_event *e, const struct vk_err *err)
 {
     log_v(2, "Dropped an event", LS("object", text_or_empty(e->about.name)),
           LS("reason", e->reason), LERR(err));
     if (e->counted_key)
         recent_map_remove(r->counted, e->counted_key);
-    drop(r, e);
+    drop_current(r);
 }
 
 static void try_later(struct event_recorder *r, struct pending_event *e, const struct vk_err *err)
@@ -203,19 +191,19 @@ static void try_later(struct event_recorder *r, struct pending_event *e, const s
 /* What the API server's refusal leads to; false when nothing is left to do for the event. */
 static bool change_step(struct pending_event *e, const struct vk_err *err)
 {
-    if (e->step == STEP_CREATE && err->code == VK_ALREADY_EXISTS && e->counted_key) {
-        e->step = STEP_COMPARE;
+    if (e->step == EVENT_CREATE && err->code == VK_ALREADY_EXISTS && e->counted_key) {
+        e->step = EVENT_COMPARE;
         return true;
     }
     /* Events expire, by default after an hour. */
-    if (e->step != STEP_CREATE && err->code == VK_NOT_FOUND) {
-        e->step = STEP_CREATE;
+    if (e->step != EVENT_CREATE && err->code == VK_NOT_FOUND) {
+        e->step = EVENT_CREATE;
         return true;
     }
     return false;
 }
 
-/* STEP_COMPARE: true when the Event's count is behind ours. */
+/* EVENT_COMPARE: true when the Event's count is behind ours. */
 static bool has_grown(const struct pending_event *e, struct vk_str body)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -230,19 +218,19 @@ static bool has_grown(const struct pending_event *e, struct vk_str body)
 static void on_done(void *user, struct vk_str body, const struct vk_err *err)
 {
     struct event_recorder *r = user;
-    struct pending_event *e = first_waiting(r);
+    struct pending_event *e = r->current;
 
-    if (e->step == STEP_CREATE)
+    if (e->step == EVENT_CREATE)
         vk_crash_point("after-event-create");
-    else if (e->step != STEP_COMPARE)
+    else if (e->step != EVENT_COMPARE)
         vk_crash_point("after-event-patch");
     r->call = NULL;
     if (!err) {
         backoff_reset(&r->backoff);
-        if (e->step == STEP_COMPARE && has_grown(e, body))
-            e->step = STEP_PATCH_GREW;
+        if (e->step == EVENT_COMPARE && has_grown(e, body))
+            e->step = EVENT_PATCH_GREW;
         else
-            drop(r, e);
+            drop_current(r);
     } else if (change_step(e, err)) {
         e->tries++;
         if (e->tries >= MAX_TRIES)
@@ -261,10 +249,19 @@ static void build_path(const struct pending_event *e, struct vk_buf *path)
     vk_buf_adds(path, "/api/v1/namespaces/");
     url_encode(path, vk_str_of(event_namespace(&e->about)));
     vk_buf_adds(path, "/events");
-    if (e->step != STEP_CREATE) {
+    if (e->step != EVENT_CREATE) {
         vk_buf_addc(path, '/');
         url_encode(path, vk_str_of(e->name));
     }
+}
+
+/* All are written: what was lost meanwhile is told once. */
+static void tell_dropped(struct event_recorder *r)
+{
+    if (r->dropped)
+        log_warning("Events were dropped, since they came faster than the API server took them",
+                    LI("dropped", r->dropped));
+    r->dropped = 0;
 }
 
 static void send_next(struct event_recorder *r)
@@ -277,24 +274,30 @@ static void send_next(struct event_recorder *r)
 
     vk_buf_init(&body, MAX_BODY_BYTES);
     vk_buf_init(&path, 1024);
-    if (r->call || vk_list_is_empty(&r->waiting) || vk_timer_is_armed(&r->retry))
+    if (r->call || vk_timer_is_armed(&r->retry))
         return;
-    e = first_waiting(r);
+    if (!r->current)
+        r->current = event_queue_take(r->waiting);
+    if (!r->current) {
+        tell_dropped(r);
+        return;
+    }
+    e = r->current;
     build_path(e, &path);
     switch (e->step) {
-    case STEP_CREATE:
+    case EVENT_CREATE:
         vk_crash_point("before-event-create");
         request.method = "POST";
         write_event(r, e, &body);
         break;
-    case STEP_COMPARE:
+    case EVENT_COMPARE:
         /* A node may create and patch events, not read them; a patch of nothing reads as well. */
         request.method = "PATCH";
         request.patch = REST_MERGE_PATCH;
         vk_buf_adds(&body, "{}");
         break;
-    case STEP_PATCH:
-    case STEP_PATCH_GREW:
+    case EVENT_PATCH:
+    case EVENT_PATCH_GREW:
     default:
         vk_crash_point("before-event-patch");
         request.method = "PATCH";
@@ -310,44 +313,6 @@ static void send_next(struct event_recorder *r)
     r->call = rest_start(r->client, &request);
 }
 
-static const char *copy(struct vk_arena *arena, const char *text)
-{
-    return text ? vk_arena_strdup(arena, text) : NULL;
-}
-
-static const char *cut(struct vk_arena *arena, const char *text, size_t max_bytes)
-{
-    char *to = vk_arena_alloc(arena, max_bytes + 1);
-
-    vk_strcpy_to(to, max_bytes + 1, text_or_empty(text));
-    return to;
-}
-
-static struct pending_event *enqueue(struct event_recorder *r, const struct object_reference *about,
-                                     const char *type, const char *reason, const char *message)
-{
-    struct vk_arena *arena = vk_arena_new();
-    struct pending_event *e = vk_arena_alloc(arena, sizeof(*e));
-
-    e->arena = arena;
-    e->about = (struct object_reference){
-        .kind = copy(arena, about->kind),
-        .namespace_ = copy(arena, about->namespace_),
-        .name = copy(arena, about->name),
-        .uid = copy(arena, about->uid),
-        .api_version = copy(arena, about->api_version),
-        .field_path = copy(arena, about->field_path),
-        .resource_version = copy(arena, about->resource_version),
-    };
-    e->type = cut(arena, type, 16);
-    e->reason = cut(arena, reason, MAX_REASON);
-    e->message = cut(arena, message, MAX_MESSAGE);
-    vk_list_init(&e->link);
-    vk_list_add_tail(&r->waiting, &e->link);
-    r->waiting_count++;
-    return e;
-}
-
 /* All that tells events apart but reason and message. The source is the same for all of ours. */
 static char *object_key(const struct object_reference *about, const char *type)
 {
@@ -356,39 +321,47 @@ static char *object_key(const struct object_reference *about, const char *type)
                        text_or_empty(about->uid), text_or_empty(about->field_path), type);
 }
 
-static bool has_room(const struct event_recorder *r, const struct object_reference *about,
-                     const char *reason)
+/* The texts are cut, so that what waits is bounded in bytes too. */
+static void enqueue(struct event_recorder *r, struct pending_event *e)
 {
-    if (r->waiting_count < MAX_WAITING)
-        return true;
-    log_v(2, "Dropped an event: too many are waiting", LS("object", text_or_empty(about->name)),
-          LS("reason", reason));
-    return false;
+    char type[16 + 1], reason[MAX_REASON + 1], message[MAX_MESSAGE + 1];
+
+    vk_strcpy_to(type, sizeof(type), text_or_empty(e->type));
+    vk_strcpy_to(reason, sizeof(reason), text_or_empty(e->reason));
+    vk_strcpy_to(message, sizeof(message), text_or_empty(e->message));
+    e->type = type;
+    e->reason = reason;
+    e->message = message;
+    event_queue_add(r->waiting, e);
+    send_next(r);
 }
 
 void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,
                          const char *type, const char *reason, const char *message)
 {
     char *object VK_AUTOFREE = object_key(about, type);
+    char *combined VK_AUTOFREE = NULL;
     int64_t now_ns = vk_wall_ns();
     struct correlated_event correlated;
-    struct pending_event *e;
+    struct pending_event e;
 
-    if (!has_room(r, about, reason) ||
-        !event_correlate(r->correlator, object, text_or_empty(about->name), reason,
+    if (!event_correlate(r->correlator, object, text_or_empty(about->name), reason,
                          text_or_empty(message), now_ns, &correlated))
         return;
-    e = enqueue(r, about, type, reason, message);
     if (correlated.is_aggregate)
-        e->message =
-            cut(e->arena, vk_arena_printf(e->arena, AGGREGATE_PREFIX "%s", text_or_empty(message)),
-                MAX_MESSAGE);
-    e->name = vk_arena_strdup(e->arena, correlated.name);
-    e->count = correlated.count;
-    e->first_ns = correlated.first_ns;
-    e->last_ns = now_ns;
-    e->step = correlated.count > 1 ? STEP_PATCH : STEP_CREATE;
-    send_next(r);
+        combined = vk_asprintf(AGGREGATE_PREFIX "%s", text_or_empty(message));
+    e = (struct pending_event){
+        .about = *about,
+        .type = type,
+        .reason = reason,
+        .message = combined ? combined : message,
+        .name = correlated.name,
+        .count = correlated.count,
+        .first_ns = correlated.first_ns,
+        .last_ns = now_ns,
+        .step = correlated.count > 1 ? EVENT_PATCH : EVENT_CREATE,
+    };
+    enqueue(r, &e);
 }
 
 void event_recorder_emit_counted(struct event_recorder *r, const struct object_reference *about,
@@ -398,7 +371,7 @@ void event_recorder_emit_counted(struct event_recorder *r, const struct object_r
     char *object VK_AUTOFREE = object_key(about, type);
     int64_t now_ns = vk_wall_ns();
     const int64_t *known;
-    struct pending_event *e;
+    struct pending_event e;
     char name[254], digest[65];
 
     crypto_sha256_hex(key, strlen(key), digest);
@@ -407,17 +380,21 @@ void event_recorder_emit_counted(struct event_recorder *r, const struct object_r
     known = recent_map_peek(r->counted, digest);
     if (known)
         known = recent_map_touch(r->counted, digest);
-    if ((known && *known >= count) || !has_room(r, about, reason) ||
-        !event_correlator_take(r->correlator, object, now_ns))
+    if ((known && *known >= count) || !event_correlator_take(r->correlator, object, now_ns))
         return;
-    e = enqueue(r, about, type, reason, message);
     event_name(name, text_or_empty(about->name), digest);
-    e->name = vk_arena_strdup(e->arena, name);
-    e->counted_key = vk_arena_strdup(e->arena, digest);
-    e->count = count;
-    e->first_ns = first_ns ? first_ns : now_ns;
-    e->last_ns = last_ns ? last_ns : now_ns;
-    e->step = known ? STEP_PATCH_GREW : STEP_CREATE;
+    e = (struct pending_event){
+        .about = *about,
+        .type = type,
+        .reason = reason,
+        .message = message,
+        .name = name,
+        .counted_key = digest,
+        .count = count,
+        .first_ns = first_ns ? first_ns : now_ns,
+        .last_ns = last_ns ? last_ns : now_ns,
+        .step = known ? EVENT_PATCH_GREW : EVENT_CREATE,
+    };
     *(int64_t *)recent_map_touch(r->counted, digest) = count;
-    send_next(r);
+    enqueue(r, &e);
 }

@@ -2,25 +2,24 @@
 /*
  * Events (core/v1) on pods and the node: equal ones are counted by patch instead of created again,
  * similar ones are aggregated, each object has a budget (25 at once, then one per 5 min), at most
- * 1,000 wait. Source: k8s v1.37.2 client-go tools/record/events_cache.go.
+ * 8,192 wait (see event_queue.h); what is dropped beyond is counted and logged once. Source: k8s
+ * v1.37.2 client-go tools/record/events_cache.go.
  */
 #pragma once
 
+#include "kubelet/client/event_queue.h"
 #include "kubelet/client/rest.h"
 
 struct event_recorder;
 
-/* The object an event is about. Copied. */
-struct object_reference {
-    const char *kind, *namespace_, *name, *uid, *api_version, *field_path, *resource_version;
-};
 struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_client *client,
                                           const char *component, const char *host);
 /* Pending events are dropped. */
 void event_recorder_free(struct event_recorder *r);
 /* How many events wait to be written; 0 while the API server takes none. */
 size_t event_recorder_waiting(const struct event_recorder *r);
-/* type "Normal" or "Warning". message is cut to 1,024 bytes. Never fails towards the caller. */
+/* about is copied; type "Normal" or "Warning"; message is cut to 1,024 bytes. Never fails towards
+ * the caller. */
 void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,
                          const char *type, const char *reason, const char *message);
 /*

@@ -123,7 +123,7 @@ static void what_was_long_ago_is_forgotten_first(void **state)
 
     (void)state;
     assert_int_equal(accepted(c, "old", 2, BEGIN), 2);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 4096; i++) {
         snprintf(object, sizeof(object), "pod %d", i);
         assert_true(event_correlate(c, object, "a", "R", "m", BEGIN, &e));
     }

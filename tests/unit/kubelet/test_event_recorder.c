@@ -36,13 +36,18 @@ static void world_start(struct world *w, const struct fake_step *steps, size_t s
     w->r->backoff = (struct backoff){.initial_ms = 1, .max_ms = 2};
 }
 
+static size_t waiting(const struct world *w)
+{
+    return event_queue_len(w->r->waiting) + (w->r->current != NULL);
+}
+
 /* Runs until the script is over and the last answer has been dealt with. */
 static void world_run(struct world *w)
 {
     fake_run_until(&w->api, &w->api.is_done);
-    for (int i = 0; i < 1000 && w->r->waiting_count; i++)
+    for (int i = 0; i < 1000 && waiting(w); i++)
         fake_run_ms(&w->api, 1);
-    assert_int_equal(w->r->waiting_count, 0);
+    assert_int_equal(waiting(w), 0);
 }
 
 static void world_stop(struct world *w)
@@ -210,7 +215,7 @@ static void an_event_is_given_up_after_twelve_tries(void **state)
 
 static void similar_events_are_combined_and_the_budget_holds(void **state)
 {
-    struct fake_step steps[25];
+    struct fake_step steps[10];
     struct world w;
     char message[16];
 
@@ -222,29 +227,60 @@ static void similar_events_are_combined_and_the_budget_holds(void **state)
         snprintf(message, sizeof(message), "m%d", i);
         event_recorder_emit(w.r, &web, "Warning", "Failed", message);
     }
-    assert_int_equal(w.r->waiting_count, 25);
+    /* Nine of their own; what was combined since waits as one. */
+    assert_int_equal(waiting(&w), 10);
     world_run(&w);
     fake_run_ms(&w.api, 5);
     assert_non_null(
-        strstr(vk_buf_peek(&w.api.asked), "\"message\":\"(combined from similar events): m9\""));
+        strstr(vk_buf_peek(&w.api.asked), "\"message\":\"(combined from similar events): m24\""));
+    assert_non_null(strstr(vk_buf_peek(&w.api.asked), "\"count\":16,"));
     assert_null(strstr(vk_buf_peek(&w.api.asked), "the script is over"));
     world_stop(&w);
 }
 
-static void at_most_a_thousand_wait(void **state)
+static unsigned told_of_drops;
+
+static void count_drops(void *user, const char *line, size_t n)
 {
+    (void)user, (void)n;
+    told_of_drops += strstr(line, "some are dropped") != NULL;
+}
+
+static void a_storm_of_100000_events_is_bounded_and_told_once(void **state)
+{
+    struct object_reference about = web;
     struct world w;
     char name[16];
-    struct object_reference about = web;
 
     (void)state;
     world_start(&w, NULL, 0);
-    about.name = name;
-    for (int i = 0; i < 1100; i++) {
+    told_of_drops = 0;
+    log_set_sink(count_drops, NULL);
+    about.name = about.uid = name;
+    for (int i = 0; i < 100000; i++) {
         snprintf(name, sizeof(name), "pod-%d", i);
-        event_recorder_emit(w.r, &about, "Normal", "R", "m");
+        event_recorder_emit(w.r, &about, i % 10 ? "Normal" : "Warning", "R", "m");
     }
-    assert_int_equal(w.r->waiting_count, 1000);
+    assert_int_equal(event_queue_len(w.r->waiting), MAX_WAITING);
+    assert_int_equal(w.r->dropped, 100000 - MAX_WAITING - 1);
+    assert_int_equal(told_of_drops, 1);
+    world_stop(&w);
+}
+
+static void a_pod_that_flaps_1000_times_waits_in_few_places(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w, NULL, 0);
+    for (int i = 1; i <= 1000; i++) {
+        event_recorder_emit(w.r, &web, "Warning", "BackOff", "restarting");
+        event_recorder_emit_counted(w.r, &web, "Normal", "Started", "Started container", "key", i,
+                                    1, i);
+    }
+    /* The one being sent, its repeats, and the counted one. */
+    assert_int_equal(waiting(&w), 3);
+    assert_int_equal(w.r->dropped, 0);
     world_stop(&w);
 }
 
@@ -336,7 +372,7 @@ static void a_counted_event_that_was_refused_may_come_again(void **state)
     (void)state;
     world_start(&w, steps, VK_COUNT(steps));
     emit_counted(&w, 1);
-    while (w.r->waiting_count)
+    while (waiting(&w))
         fake_run_ms(&w.api, 1);
     emit_counted(&w, 1);
     world_run(&w);
@@ -355,7 +391,8 @@ int main(void)
         cmocka_unit_test(refused_events_are_dropped_and_the_next_one_goes),
         cmocka_unit_test(an_event_is_given_up_after_twelve_tries),
         cmocka_unit_test(similar_events_are_combined_and_the_budget_holds),
-        cmocka_unit_test(at_most_a_thousand_wait),
+        cmocka_unit_test(a_storm_of_100000_events_is_bounded_and_told_once),
+        cmocka_unit_test(a_pod_that_flaps_1000_times_waits_in_few_places),
         cmocka_unit_test(long_texts_are_cut_between_characters),
         cmocka_unit_test(a_counted_event_keeps_its_name_and_is_patched_when_it_grew),
         cmocka_unit_test(after_a_restart_a_counted_event_is_found_and_raised_only),
