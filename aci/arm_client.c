@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "aci/arm_error.h"
+#include "aci/arm_metrics.h"
 #include "aci/breaker.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -33,15 +34,17 @@ struct arm_client {
     char last_failure[256];
     struct vk_timer pump;
     int64_t last_answer_mono_ms;
+    struct arm_metrics metrics;
 };
 
 struct arm_call {
     struct arm_client *client;
-    const char *method;
+    const char *method, *operation;
     char *target; /* with api-version */
     char *body;   /* may hold secure values: wiped */
     size_t body_len;
     int64_t deadline_ms, started_mono_ms;
+    int64_t sent_mono_ms; /* 0: not yet */
     size_t max_body;
     bool idempotent, repeated;
     struct throttle_ticket ticket;
@@ -87,6 +90,9 @@ static void finish(struct arm_call *call, const struct arm_response *response,
     const arm_done_fn fn = call->on_done;
     void *user = call->user;
     call->http = NULL;
+    if (call->sent_mono_ms)
+        arm_metrics_ended(&call->client->metrics, call->operation, call->method, response->status,
+                          vk_mono_ms() - call->sent_mono_ms);
     fn(user, response, err);
     arm_call_free(call);
 }
@@ -236,6 +242,11 @@ static void send_request(struct arm_call *call, struct vk_str token)
         .on_done = on_http_done,
         .user = call,
     };
+    const int64_t now = vk_mono_ms();
+    if (!call->sent_mono_ms)
+        arm_metrics_waited(&call->client->metrics, call->ticket.priority,
+                           now - call->started_mono_ms);
+    call->sent_mono_ms = now;
     call->http = http_call_start(call->client->host, &request);
 }
 
@@ -366,6 +377,7 @@ struct arm_call *arm_call_start(struct arm_client *client, const struct arm_requ
     struct arm_call *call = vk_calloc(1, sizeof(*call));
     call->client = client;
     call->method = request->method;
+    call->operation = request->operation ? request->operation : "other";
     call->deadline_ms = request->deadline_ms;
     call->started_mono_ms = vk_mono_ms();
     call->max_body = request->max_body;
@@ -434,6 +446,13 @@ void arm_client_free(struct arm_client *client)
     vk_free(client->endpoint);
     vk_free(client->api_version);
     vk_free(client);
+}
+
+void arm_client_write_metrics(struct arm_client *client, struct vk_buf *out)
+{
+    struct throttle_state state;
+    arm_client_describe(client, &state);
+    arm_metrics_write(&client->metrics, &state, client->breaker.is_open, out);
 }
 
 void arm_client_describe(struct arm_client *client, struct throttle_state *ret)

@@ -12,6 +12,7 @@
 
 #include "aci/auth/token.h"
 #include "aci/throttle.h"
+#include "base/buf.h"
 #include "base/http_client.h"
 
 /* The longest URL of ARM's that we follow: signed polling URLs reach 4 KB. */
@@ -54,6 +55,7 @@ typedef void (*arm_done_fn)(void *user, const struct arm_response *response,
 
 struct arm_request {
     const char *method;
+    const char *operation; /* static, for metrics; NULL: "other" */
     /* Path and query without api-version, or an absolute URL that ARM gave: sent as it is, refused
      * with VK_PROTOCOL when it names another host, since the token would go there. */
     const char *target;
@@ -76,6 +78,8 @@ void arm_call_cancel(struct arm_call *call);
 /* True while nothing of it was sent: cancelled now, ARM never hears of it. NULL: false. */
 bool arm_call_is_waiting(const struct arm_call *call);
 
+/* For Prometheus: requests, waits, ARM's buckets. */
+void arm_client_write_metrics(struct arm_client *client, struct vk_buf *out);
 /* For metrics. */
 void arm_client_describe(struct arm_client *client, struct throttle_state *ret);
 /* Since when ARM or Entra count as away (monotonic); 0 while they do not. */

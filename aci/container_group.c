@@ -75,6 +75,15 @@ static struct group_container_view *read_view(const struct json *v, struct vk_ar
     return view;
 }
 
+/* A number times factor; 0 where there is none, or a strange one. */
+static int64_t amount(const struct json *v, const char *key, double factor)
+{
+    double number;
+    if (!json_double(json_get(v, key), &number) || number <= 0 || number > 1e6)
+        return 0;
+    return (int64_t)(number * factor + 0.5);
+}
+
 static struct json_array read_containers(const struct json *v, struct vk_arena *arena)
 {
     struct json_array out = {0};
@@ -86,9 +95,12 @@ static struct json_array read_containers(const struct json *v, struct vk_arena *
         const char *name = text_of(c, "name");
         if (!name)
             continue;
+        const struct json *requests = json_get(json_get(properties, "resources"), "requests");
         containers[out.n++] = (struct group_container){
             .name = name,
             .image = text_of(properties, "image"),
+            .cpu_milli = amount(requests, "cpu", 1000),
+            .memory_bytes = amount(requests, "memoryInGB", 1e9),
             .view = read_view(json_get(properties, "instanceView"), arena),
         };
     }

@@ -33,6 +33,7 @@ struct group_container_view {
 };
 struct group_container {
     const char *name, *image;
+    int64_t cpu_milli, memory_bytes;   /* what it asks for, and what is paid for */
     struct group_container_view *view; /* NULL when the answer has none */
 };
 struct container_group {

@@ -113,6 +113,7 @@ static char *group_path(const struct container_groups *owner, const char *name, 
 static void start(struct groups_call *call, struct arm_request request, char *target)
 {
     request.target = target;
+    request.operation = call->what;
     request.user = call;
     call->arm = arm_call_start(call->owner->arm, &request);
     vk_free(target);

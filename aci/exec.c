@@ -95,6 +95,7 @@ static struct exec_call *start(struct container_groups *groups, const struct exe
 {
     struct exec_call *call = vk_calloc(1, sizeof(*call));
     const struct arm_request request = {.method = "POST",
+                                        .operation = "exec",
                                         .body = body,
                                         .deadline_ms = DEADLINE_MS,
                                         .priority = THROTTLE_USER,

@@ -209,6 +209,7 @@ struct monitor_call *monitor_get(struct monitor *m, const char *group, int64_t f
     url_query_add(&path, "top", "64");
     call->arm = arm_call_start(m->arm, &(struct arm_request){
                                            .method = "GET",
+                                           .operation = "metrics",
                                            .target = vk_buf_peek(&path),
                                            .api_version = API_VERSION,
                                            .deadline_ms = DEADLINE_MS,

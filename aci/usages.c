@@ -83,6 +83,7 @@ struct usages_call *usages_get(struct arm_client *arm, const char *subscription,
     url_encode(&path, vk_str_of(location));
     vk_buf_adds(&path, "/usages");
     call->arm = arm_call_start(arm, &(struct arm_request){.method = "GET",
+                                                          .operation = "usages",
                                                           .target = vk_buf_peek(&path),
                                                           .deadline_ms = DEADLINE_MS,
                                                           .priority = THROTTLE_TRACK,

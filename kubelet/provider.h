@@ -187,6 +187,8 @@ struct provider_ops {
      * has its own time; figures are gathered while somebody asks. ret lives in the arena.
      */
     void (*get_stats)(void *p, struct vk_arena *arena, struct provider_stats *ret);
+    /* Appends what it tells Prometheus of itself: text format 0.0.4, whole families. */
+    void (*write_metrics)(void *p, struct vk_buf *out);
     /* Fills capacity for the node object. */
     void (*get_capacity)(void *p, struct node_capacity *ret);
     /*

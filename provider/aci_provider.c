@@ -14,6 +14,7 @@
 #include "provider/exec_session.h"
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
+#include "provider/metrics.h"
 #include "provider/orphans.h"
 #include "provider/probes.h"
 #include "provider/retirement.h"
@@ -62,6 +63,7 @@ struct aci_provider {
     struct image_configs *images;
     struct monitor *monitor;
     struct stats *stats;
+    struct metrics *metrics;
     struct vk_list pings;
     struct provider_env env; /* members are owned */
     struct capacity *capacity;
@@ -178,6 +180,12 @@ static void aci_get_stats(void *self, struct vk_arena *arena, struct provider_st
     stats_get(p->stats, arena, ret);
 }
 
+static void aci_write_metrics(void *self, struct vk_buf *out)
+{
+    struct aci_provider *p = self;
+    metrics_write(p->metrics, out);
+}
+
 static void aci_get_capacity(void *self, struct node_capacity *ret)
 {
     const struct aci_provider *p = self;
@@ -265,6 +273,7 @@ static void aci_stop(void *self)
 {
     struct aci_provider *p = self;
     stats_stop(p->stats);
+    metrics_stop(p->metrics);
     tracker_stop(p->tracker);
     capacity_stop(p->capacity);
     retirement_stop(p->retirement);
@@ -300,6 +309,7 @@ static const struct provider_ops aci_ops = {
     .exec_resume = aci_exec_resume,
     .exec_cancel = aci_exec_cancel,
     .get_stats = aci_get_stats,
+    .write_metrics = aci_write_metrics,
     .get_capacity = aci_get_capacity,
     .is_synced = aci_is_synced,
     .runs_probe = aci_runs_probe,
@@ -366,7 +376,7 @@ static void on_listed(void *user)
 }
 
 static void build_rooms(struct aci_provider *p, struct http_client *http,
-                        const struct aci_provider_config *c)
+                        const struct aci_provider_config *c, const struct metrics_prices *prices)
 {
     const struct tracker_config tracking = {
         .groups = p->groups,
@@ -409,13 +419,15 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
         .realtime_port = c->realtime_metrics_port,
     };
     p->stats = stats_new(p->loop, &stats);
+    p->metrics = metrics_new(p->loop, p->tracker, p->arm, prices);
 }
 
 int aci_provider_new(struct vk_loop *loop, struct http_client *http,
                      const struct aci_provider_config *config, struct aci_provider **ret,
                      struct vk_err *err)
 {
-    if (check_config(config, err) < 0)
+    struct metrics_prices prices;
+    if (check_config(config, err) < 0 || metrics_prices_parse(config->prices, &prices, err) < 0)
         return -(int)err->code;
     char *agent VK_AUTOFREE = vk_asprintf("aci-kubelet/%s%s%s", VK_VERSION,
                                           vk_str_empty(config->user_agent_extra) ? "" : " ",
@@ -456,7 +468,7 @@ int aci_provider_new(struct vk_loop *loop, struct http_client *http,
     };
     p->arm = arm_client_new(loop, http, p->tokens, &arm);
     p->groups = container_groups_new(loop, p->arm, config->subscription, config->resource_group);
-    build_rooms(p, http, config);
+    build_rooms(p, http, config, &prices);
     *ret = p;
     return 0;
 }
@@ -477,6 +489,7 @@ void aci_provider_free(struct aci_provider *p)
         return;
     aci_stop(p);
     stats_free(p->stats);
+    metrics_free(p->metrics);
     monitor_free(p->monitor);
     container_logs_free(p->logs);
     exec_sessions_free(p->execs);

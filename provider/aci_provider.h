@@ -58,6 +58,7 @@ struct aci_provider_config {
     int64_t pods;         /* [5,000] */
 
     bool realtime_metrics;     /* container groups get the extension; Azure Monitor alone if not */
+    const char *prices;        /* see metrics.h; NULL: nothing is said of costs */
     int realtime_metrics_port; /* where it answers [18899] */
 
     const char *user_agent_extra;

@@ -218,6 +218,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         .cluster_dns = o->cluster_dns,
         .cluster_domain = o->cluster_domain,
         .realtime_metrics = o->realtime_metrics,
+        .prices = o->prices,
         .registry_mirrors = o->registry_mirrors.v,
         .registry_mirror_count = o->registry_mirrors.n,
         .registry_ca_file = o->registry_ca_file,

@@ -360,6 +360,13 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .help = "Create groups in a subnet with the extension that tells what they use at once. "
              "Without it figures come from Azure Monitor, minutes late."},
+    {.name = "prices",
+     .kind = OPTION_STRING,
+     OPT(prices),
+     .group = GROUPS,
+     .arg = "LIST",
+     .help = "What an hour of a vCPU and of a GB costs, for the metric of costs per namespace: "
+             "cpu=0.0486,gb=0.0053."},
     {.name = "registry-mirrors",
      .kind = OPTION_STRINGS,
      OPT(registry_mirrors),

@@ -29,6 +29,7 @@ struct aci_kubelet_options {
     /* groups */
     const char *cluster_dns, *cluster_domain;
     bool realtime_metrics;
+    const char *prices;
     struct json_strs registry_mirrors;
     const char *registry_ca_file;
     int64_t finished_group_ttl_ms;

@@ -42,6 +42,18 @@ struct pod_identity tracked_pod_identity(const struct tracked_pod *pod)
     return (struct pod_identity){.namespace_ = pod->namespace_, .name = pod->name, .uid = pod->uid};
 }
 
+void tracked_pod_note_group(struct tracked_pod *pod, const struct container_group *group)
+{
+    const struct group_container *c = group->containers.v;
+    pod->exists = true;
+    pod->missing = 0;
+    pod->cpu_milli = pod->memory_bytes = 0;
+    for (size_t i = 0; i < group->containers.n; i++) {
+        pod->cpu_milli += c[i].cpu_milli;
+        pod->memory_bytes += c[i].memory_bytes;
+    }
+}
+
 bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status)
 {
     if (pod->was_reported && pod_status_equal(&pod->status, status))

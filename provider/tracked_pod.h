@@ -47,6 +47,9 @@ struct tracked_pod {
     struct groups_call *read;
     unsigned missing; /* GETs in a row that said 404, no more than TRACKED_POD_DENIED */
 
+    /* What the group costs by: the sum of what its containers ask for. */
+    int64_t cpu_milli, memory_bytes;
+
     /* What was last reported. */
     bool was_reported;
     struct vk_arena *status_arena;
@@ -75,6 +78,8 @@ void tracked_pod_free(struct tracked_pod *pod);
 /* Borrowed from the pod. */
 struct pod_identity tracked_pod_identity(const struct tracked_pod *pod);
 
+/* A GET showed the pod's group: it exists, and this is what it costs by. */
+void tracked_pod_note_group(struct tracked_pod *pod, const struct container_group *group);
 /* True, and remembered, when this status differs from the last one. */
 bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status);
 /* True when the event is new or was counted further since; remembers it. `where`: the container's

@@ -285,8 +285,7 @@ static void handle_group(struct tracker *t, struct tracked_pod *pod,
                          const struct container_group *group)
 {
     pod->pins++;
-    pod->exists = true;
-    pod->missing = 0;
+    tracked_pod_note_group(pod, group);
     (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning),
                        group->provisioning_state ? group->provisioning_state : "");
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();

@@ -7,6 +7,7 @@
 #include "base/planted_bug.h"
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
+#include "kubelet/stats/pod_phases.h"
 
 /* More groups than a node may have pods; what comes on top is looked up again before a PUT. */
 #define MAX_EARLY_REPORTS 20000
@@ -43,12 +44,26 @@ void worker_queue(struct pod_worker *w)
         work_queue_add(w->all->queue, w->pod->meta.uid);
 }
 
+static void note_moment(const struct pod_worker *w, enum pod_worker_state next)
+{
+    struct pod_phases *phases = w->all->config.phases;
+
+    if (!phases)
+        return;
+    if (next == POD_WORKER_CREATING)
+        pod_phases_note(phases, w->pod->meta.uid, POD_RESOLVED, vk_wall_ns());
+    else if (w->state == POD_WORKER_CREATING &&
+             (next == POD_WORKER_STARTING || next == POD_WORKER_RUNNING))
+        pod_phases_note(phases, w->pod->meta.uid, POD_ACCEPTED, vk_wall_ns());
+}
+
 void worker_set_state(struct pod_worker *w, enum pod_worker_state state)
 {
     if (w->state == state)
         return;
     log_v(3, "Pod changed state", LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid),
           LS("from", pod_worker_state_name(w->state)), LS("to", pod_worker_state_name(state)));
+    note_moment(w, state);
     w->all->counts[w->state]--;
     w->state = state;
     w->all->counts[w->state]++;

@@ -20,6 +20,7 @@ struct pod_workers_config {
     const struct provider *provider;
     struct status_manager *status;
     struct pod_resolver *resolver;
+    struct pod_phases *phases; /* NULL: nobody counts */
     struct pod_retries retries;
     int64_t finished_group_ttl_ms; /* 0: 10 min */
 };

@@ -4,12 +4,14 @@
 #include <inttypes.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/planted_bug.h"
 #include "kubelet/pods/pod_existence.h"
 #include "kubelet/pods/pod_manager.h"
 #include "kubelet/pods/pod_resolver.h"
 #include "kubelet/pods/pod_workers.h"
 #include "kubelet/pods/status_manager.h"
+#include "kubelet/stats/pod_phases.h"
 
 struct pods {
     struct vk_arena *arena;
@@ -20,13 +22,19 @@ struct pods {
     struct pod_resolver *resolver;
     struct pod_workers *workers;
     struct pod_manager *manager;
+    struct pod_phases *phases;
     bool stopped;
 };
 
 static void on_changed(void *user, const struct pod *pod, bool initial)
 {
     struct pods *p = user;
+    const struct pod_condition *bound = pod_status_condition(&pod->status, "PodScheduled");
 
+    if (!initial && vk_str_empty(pod->status.pod_ip)) {
+        pod_phases_note(p->phases, pod->meta.uid, POD_SEEN, vk_wall_ns());
+        pod_phases_note(p->phases, pod->meta.uid, POD_BOUND, bound ? bound->last_transition_ns : 0);
+    }
     pod_workers_update(p->workers, pod, initial);
 }
 
@@ -34,6 +42,7 @@ static void on_removed(void *user, const struct pod *pod)
 {
     struct pods *p = user;
 
+    pod_phases_forget(p->phases, pod->meta.uid);
     pod_workers_removed(p->workers, pod);
 }
 
@@ -51,10 +60,37 @@ static void on_status_written(void *user, const char *uid)
     pod_workers_status_written(p->workers, uid);
 }
 
+/* The first of the containers that runs, and the readiness of all. */
+static void note_start(struct pods *p, const struct provider_pod_status *status)
+{
+    const struct pod_condition *ready = pod_status_condition(&status->status, "Ready");
+    const struct container_status *c = status->status.container_statuses.v;
+    int64_t first = 0;
+
+    for (size_t i = 0; i < status->status.container_statuses.n; i++) {
+        const int64_t at = c[i].state.started_at_ns;
+
+        if (at > 0 && (first == 0 || at < first))
+            first = at;
+    }
+    pod_phases_note(p->phases, status->id.uid, POD_STARTED, first);
+    if (ready && vk_streq(ready->status, "True"))
+        pod_phases_note(p->phases, status->id.uid, POD_READY, vk_wall_ns());
+}
+
+static void note_event(struct pods *p, const char *uid, const char *reason, int64_t first_ns)
+{
+    if (vk_streq(reason, "Pulling"))
+        pod_phases_note(p->phases, uid, POD_PULLING, first_ns);
+    else if (vk_streq(reason, "Pulled"))
+        pod_phases_note(p->phases, uid, POD_PULLED, first_ns);
+}
+
 static void up_status_changed(void *k, const struct provider_pod_status *status)
 {
     struct pods *p = k;
 
+    note_start(p, status);
     pod_workers_platform_status(p->workers, status);
 }
 
@@ -107,6 +143,7 @@ static void up_event(void *k, const struct pod_identity *id, const char *contain
 
     if (p->stopped)
         return;
+    note_event(p, id->uid, reason, first_ns);
     if (!count && !first_ns) {
         event_recorder_emit(p->config.events, &about, type, reason, message);
         return;
@@ -159,6 +196,7 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
 
     p->arena = vk_arena_new();
     copy_config(p, config);
+    p->phases = pod_phases_new();
     p->upcalls = (struct provider_upcalls){.k = p,
                                            .status_changed = up_status_changed,
                                            .event = up_event,
@@ -182,6 +220,7 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                            .provider = config->provider,
                                            .status = p->status,
                                            .resolver = p->resolver,
+                                           .phases = p->phases,
                                            .retries = config->retries,
                                            .finished_group_ttl_ms = config->finished_group_ttl_ms});
     p->manager = pod_manager_new(loop, config->client, config->node_name, &events, p);
@@ -229,6 +268,7 @@ void pods_free(struct pods *p)
     pod_resolver_free(p->resolver);
     status_manager_free(p->status);
     pod_existence_free(p->existence);
+    pod_phases_free(p->phases);
     vk_arena_free(p->arena);
     vk_free(p);
 }
@@ -280,4 +320,9 @@ const struct vk_err *pods_watch_error(const struct pods *p)
 void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES])
 {
     pod_workers_count(p->workers, counts);
+}
+
+const struct pod_phases *pods_phases(const struct pods *p)
+{
+    return p->phases;
 }

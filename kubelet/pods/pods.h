@@ -92,3 +92,6 @@ enum pod_worker_state {
 const char *pod_worker_state_name(enum pod_worker_state state);
 /* Workers per state; for metrics and logs. */
 void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES]);
+/* How long pods take to start; for metrics. */
+struct pod_phases;
+const struct pod_phases *pods_phases(const struct pods *p);

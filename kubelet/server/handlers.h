@@ -4,12 +4,22 @@
 
 #include "kubelet/server/server.h"
 
+/* Requests that were let in, by path. */
+struct request_counts {
+    const char *const *paths;
+    const uint64_t *requests;
+    size_t count;
+};
+
 /* What handlers work with. Borrowed from the server. */
 struct handler_context {
     struct vk_loop *loop;
     struct pods *pods;
     struct provider *provider;
     const char *node_name;
+    int port;
+    int64_t began_wall_ns;
+    const struct request_counts *requests; /* NULL: nobody counts */
 };
 
 /* path: decoded segments behind the route's name ({ns}, {pod}, {container}). */
@@ -38,6 +48,15 @@ void handle_port_forward(const struct handler_context *c, struct http_exchange *
 /* GET /stats/summary[?only_cpu_and_memory=true] and /metrics/resource */
 void handle_stats_summary(const struct handler_context *c, struct http_exchange *x);
 void handle_resource_metrics(const struct handler_context *c, struct http_exchange *x);
+
+/* GET /metrics, for Prometheus */
+void handle_metrics(const struct handler_context *c, struct http_exchange *x);
+
+/* Of the process itself; the first two are for probes: nobody has to prove who they are. */
+void handle_livez(const struct handler_context *c, struct http_exchange *x);
+void handle_readyz(const struct handler_context *c, struct http_exchange *x);
+void handle_statusz(const struct handler_context *c, struct http_exchange *x);
+void handle_configz(const struct handler_context *c, struct http_exchange *x);
 
 /* One line of text with the status that the code stands for (`fallback` where the code says
  * nothing). */

@@ -2,6 +2,7 @@
 #include "kubelet/server/server.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file_watch.h"
 #include "base/log.h"
 #include "base/url.h"
@@ -10,9 +11,48 @@
 #define MAX_REQUEST_BODY (1 << 20)
 #define LOOK_AT_FILES_MS 2000
 
+enum route {
+    ROUTE_HEALTHZ,
+    ROUTE_PODS,
+    ROUTE_RUNNING_PODS,
+    ROUTE_LOGS,
+    ROUTE_EXEC,
+    ROUTE_ATTACH,
+    ROUTE_PORT_FORWARD,
+    ROUTE_STATS_SUMMARY,
+    ROUTE_RESOURCE_METRICS,
+    ROUTE_METRICS,
+    ROUTE_LIVEZ,
+    ROUTE_READYZ,
+    ROUTE_STATUSZ,
+    ROUTE_CONFIGZ,
+    ROUTE_UNSUPPORTED,
+    ROUTE_NONE
+};
+#define ROUTES (ROUTE_NONE + 1)
+static const char *const route_paths[ROUTES] = {
+    [ROUTE_HEALTHZ] = "/healthz",
+    [ROUTE_PODS] = "/pods",
+    [ROUTE_RUNNING_PODS] = "/runningpods",
+    [ROUTE_LOGS] = "/containerLogs",
+    [ROUTE_EXEC] = "/exec",
+    [ROUTE_ATTACH] = "/attach",
+    [ROUTE_PORT_FORWARD] = "/portForward",
+    [ROUTE_STATS_SUMMARY] = "/stats/summary",
+    [ROUTE_RESOURCE_METRICS] = "/metrics/resource",
+    [ROUTE_METRICS] = "/metrics",
+    [ROUTE_LIVEZ] = "/livez",
+    [ROUTE_READYZ] = "/readyz",
+    [ROUTE_STATUSZ] = "/statusz",
+    [ROUTE_CONFIGZ] = "/configz",
+    [ROUTE_UNSUPPORTED] = "unsupported",
+    [ROUTE_NONE] = "other",
+};
 struct kubelet_server {
     struct http_server *http;
     struct handler_context context;
+    uint64_t requests[ROUTES];
+    struct request_counts request_counts;
     struct access *access;
     struct rest_client *client;
     struct serving_certificate *certificate;
@@ -64,19 +104,6 @@ static void reply_line(struct http_exchange *x, int status, const char *line)
     http_exchange_reply(x, status, "text/plain; charset=utf-8", vk_str_of(line));
 }
 
-enum route {
-    ROUTE_HEALTHZ,
-    ROUTE_PODS,
-    ROUTE_RUNNING_PODS,
-    ROUTE_LOGS,
-    ROUTE_EXEC,
-    ROUTE_ATTACH,
-    ROUTE_PORT_FORWARD,
-    ROUTE_STATS_SUMMARY,
-    ROUTE_RESOURCE_METRICS,
-    ROUTE_UNSUPPORTED,
-    ROUTE_NONE
-};
 static const struct {
     const char *name;
     size_t params; /* path segments behind the name */
@@ -94,6 +121,11 @@ static const struct {
     {"checkpoint", 3, ROUTE_UNSUPPORTED, false, NULL},
     {"stats", 1, ROUTE_STATS_SUMMARY, false, "summary"},
     {"metrics", 1, ROUTE_RESOURCE_METRICS, false, "resource"},
+    {"metrics", 0, ROUTE_METRICS, false, NULL},
+    {"livez", 0, ROUTE_LIVEZ, false, NULL},
+    {"readyz", 0, ROUTE_READYZ, false, NULL},
+    {"statusz", 0, ROUTE_STATUSZ, false, NULL},
+    {"configz", 0, ROUTE_CONFIGZ, false, NULL},
 };
 
 /* Splits the path into decoded segments. False: a bad escape or more segments than any route has.
@@ -136,19 +168,36 @@ static enum route find_route(const char *name, const struct route_params *params
     return ROUTE_NONE;
 }
 
+/* Probes of whoever runs this process have no certificate. */
+static bool is_for_everybody(enum route route)
+{
+    return route == ROUTE_HEALTHZ || route == ROUTE_LIVEZ || route == ROUTE_READYZ;
+}
+
 static bool is_streaming(enum route route)
 {
     return route == ROUTE_EXEC || route == ROUTE_ATTACH || route == ROUTE_PORT_FORWARD;
 }
 
-/* What is told about node and process. */
-static void dispatch_observation(const struct kubelet_server *s, struct http_exchange *x,
+/* What is told about node and process; false: another route. */
+static bool dispatch_observation(const struct kubelet_server *s, struct http_exchange *x,
                                  enum route route)
 {
-    if (route == ROUTE_STATS_SUMMARY)
-        handle_stats_summary(&s->context, x);
-    else
-        handle_resource_metrics(&s->context, x);
+    static void (*const handlers[ROUTES])(const struct handler_context *c,
+                                          struct http_exchange *x) = {
+        [ROUTE_STATS_SUMMARY] = handle_stats_summary,
+        [ROUTE_RESOURCE_METRICS] = handle_resource_metrics,
+        [ROUTE_METRICS] = handle_metrics,
+        [ROUTE_LIVEZ] = handle_livez,
+        [ROUTE_READYZ] = handle_readyz,
+        [ROUTE_STATUSZ] = handle_statusz,
+        [ROUTE_CONFIGZ] = handle_configz,
+    };
+
+    if (!handlers[route])
+        return false;
+    handlers[route](&s->context, x);
+    return true;
 }
 
 static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum route route,
@@ -157,6 +206,7 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
     const char *method = http_exchange_head(x)->method;
     bool streams = is_streaming(route);
 
+    s->requests[route]++;
     if (route == ROUTE_UNSUPPORTED) {
         reply_line(x, 501,
                    vk_arena_printf(http_exchange_arena(x),
@@ -169,6 +219,8 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
         reply_line(x, 405, "method not allowed\n");
         return;
     }
+    if (dispatch_observation(s, x, route))
+        return;
     switch (route) {
     case ROUTE_PODS:
         handle_pods(&s->context, x);
@@ -188,13 +240,16 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
     case ROUTE_PORT_FORWARD:
         handle_port_forward(&s->context, x, params);
         return;
-    case ROUTE_STATS_SUMMARY:
-    case ROUTE_RESOURCE_METRICS:
-        dispatch_observation(s, x, route);
-        return;
     case ROUTE_HEALTHZ:
         reply_line(x, 200, "ok");
         return;
+    case ROUTE_STATS_SUMMARY:
+    case ROUTE_RESOURCE_METRICS:
+    case ROUTE_METRICS:
+    case ROUTE_LIVEZ:
+    case ROUTE_READYZ:
+    case ROUTE_STATUSZ:
+    case ROUTE_CONFIGZ:
     case ROUTE_UNSUPPORTED:
     case ROUTE_NONE:
         break;
@@ -229,7 +284,7 @@ static void on_request(void *user, struct http_exchange *x)
     }
     a->route = find_route(a->name, &a->params);
     /* Before 404, so that strangers learn nothing about the paths. */
-    if (a->route == ROUTE_HEALTHZ)
+    if (is_for_everybody(a->route))
         on_passed(a, x);
     else
         access_check(s->access, x, a->name, on_passed, a);
@@ -292,11 +347,16 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
                                  config->client_ca_file};
 
     s->client = config->access.client;
+    s->request_counts =
+        (struct request_counts){.paths = route_paths, .requests = s->requests, .count = ROUTES};
     s->context = (struct handler_context){
         .loop = loop,
         .pods = config->pods,
         .provider = config->provider,
         .node_name = config->access.node_name,
+        .port = config->port,
+        .began_wall_ns = vk_wall_ns(),
+        .requests = &s->request_counts,
     };
     s->access = access_new(loop, &config->access);
     if (make_certificate(s, loop, &config->certificate, err) < 0 ||

@@ -188,6 +188,57 @@ static void both_are_served_and_nothing_beside_them(void **state)
     vk_buf_release(&a.text);
 }
 
+static void the_process_tells_of_itself(void **state)
+{
+    static const char *const lines[] = {
+        "kubelet_running_pods 1",
+        "kubelet_running_containers{container_state=\"running\"} 1",
+        "aci_kubelet_pods{state=\"running\"} 1",
+        "kubelet_node_name{node=\"burst-1\"} 1",
+        "aci_kubelet_pod_watch_failing 0",
+        "kubelet_http_requests_total{path=\"/livez\"} 1",
+    };
+    struct streaming_world *s = *state;
+    struct answer a = {0};
+
+    vk_buf_init(&a.text, 1 << 20);
+    s->server.context.node_name = "burst-1";
+    s->server.request_counts = (struct request_counts){
+        .paths = route_paths, .requests = s->server.requests, .count = ROUTES};
+    s->server.context.requests = &s->server.request_counts;
+    assert_int_equal(get(s, "/livez", &a), 200);
+    assert_int_equal(get(s, "/readyz", &a), 200);
+    assert_non_null(strstr(vk_buf_peek(&a.text), "[+]provider-synced ok\n"));
+    assert_int_equal(get(s, "/statusz", &a), 200);
+    assert_non_null(strstr(vk_buf_peek(&a.text), "Node: burst-1\n"));
+    assert_int_equal(get(s, "/configz", &a), 200);
+    assert_non_null(strstr(vk_buf_peek(&a.text), "\"KubeletConfiguration\""));
+    assert_int_equal(get(s, "/metrics", &a), 200);
+    for (size_t i = 0; i < VK_COUNT(lines); i++) {
+        if (!has_line(&a.text, lines[i]))
+            fail_msg("no line %s in\n%s", lines[i], vk_buf_peek(&a.text));
+    }
+    vk_buf_release(&a.text);
+}
+
+static bool never_synced(void *p)
+{
+    (void)p;
+    return false;
+}
+
+static void who_knows_no_groups_is_not_ready(void **state)
+{
+    struct streaming_world *s = *state;
+    struct answer a = {0};
+
+    vk_buf_init(&a.text, 1 << 20);
+    s->ops.is_synced = never_synced;
+    assert_int_equal(get(s, "/readyz", &a), 503);
+    assert_int_equal(get(s, "/livez", &a), 200);
+    vk_buf_release(&a.text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +246,10 @@ int main(void)
         cmocka_unit_test(a_node_of_which_nothing_is_known_says_so),
         cmocka_unit_test(the_summary_is_what_go_reads),
         cmocka_unit_test_setup_teardown(both_are_served_and_nothing_beside_them, streaming_setup,
+                                        streaming_teardown),
+        cmocka_unit_test_setup_teardown(the_process_tells_of_itself, streaming_setup,
+                                        streaming_teardown),
+        cmocka_unit_test_setup_teardown(who_knows_no_groups_is_not_ready, streaming_setup,
                                         streaming_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,7 @@ static inline void arm_write_group(struct json_writer *w, const struct fake_arm 
     json_put_string(w, "name", "c");
     json_begin_object(w, "properties");
     json_put_string(w, "image", "app:1");
+    json_put_raw(w, "resources", VK_STR("{\"requests\":{\"cpu\":1.5,\"memoryInGB\":2}}"));
     if (with_view)
         arm_write_view(w, g);
     json_end_object(w);

@@ -119,6 +119,7 @@ static inline void world_provider(struct world *w)
         .client_id = "c",
         .limits = &w->limits,
         .private_ip = w->realtime_port != 0,
+        .prices = "cpu=3600,gb=0.5",
         .realtime_metrics = w->realtime_port != 0,
         .realtime_metrics_port = w->realtime_port,
     };
