@@ -21,7 +21,8 @@ struct node_lease {
     struct backoff backoff;
     bool creating; /* the call under way is a POST */
     bool start_again;
-    int64_t sent_ns, renewed_ns;
+    int64_t sent_ns, renewed_ns; /* as written */
+    int64_t sent_mono_ms;
     bool releasing;
     void (*drained)(void *user);
     void *drained_user;
@@ -63,6 +64,20 @@ static void write_metadata(struct json_writer *w, const struct node_lease *l)
 
 static void on_done(void *user, struct vk_str body, const struct vk_err *err);
 
+/*
+ * The time of a renewal never goes back, whatever becomes of the clock: the node's life cycle
+ * controller takes only a later one than before for a sign of life.
+ */
+static int64_t next_renewal_ns(struct node_lease *l)
+{
+    const int64_t now_ns = vk_wall_ns(), now_mono_ms = vk_mono_ms();
+    const int64_t least_ns = l->sent_ns + (now_mono_ms - l->sent_mono_ms) * 1000000 + 1000;
+
+    l->sent_ns = l->sent_ns && now_ns < least_ns ? least_ns : now_ns;
+    l->sent_mono_ms = now_mono_ms;
+    return l->sent_ns;
+}
+
 static void send(struct node_lease *l)
 {
     struct vk_buf body VK_BUF_AUTO;
@@ -73,11 +88,10 @@ static void send(struct node_lease *l)
     struct json_writer w;
 
     vk_buf_init(&body, LEASE_LIMIT);
-    l->sent_ns = vk_wall_ns();
     json_writer_init(&w, &body);
     json_begin_object(&w, NULL);
     write_metadata(&w, l);
-    write_spec(&w, l, l->sent_ns);
+    write_spec(&w, l, next_renewal_ns(l));
     json_end_object(&w);
     if (l->creating)
         vk_crash_point("before-lease-create");
@@ -120,7 +134,7 @@ static void send_release(struct node_lease *l)
     json_begin_object(&w, NULL);
     json_begin_object(&w, "spec");
     json_put_null(&w, "holderIdentity");
-    json_put_time_us(&w, "renewTime", vk_wall_ns());
+    json_put_time_us(&w, "renewTime", next_renewal_ns(l));
     json_end_object(&w);
     json_end_object(&w);
     l->call = rest_start(l->client, &(struct rest_request){

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -168,6 +169,28 @@ static void huge_values_are_cut(void **state)
     assert_true(vk_ends(vk_buf_peek(&lines), "\"\n"));
 }
 
+/* Nothing else can be done about it, but the process goes on. */
+static void a_full_disk_costs_the_lines_alone(void **state)
+{
+    int stderr_fd = dup(STDERR_FILENO), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ssize_t refused;
+
+    (void)state;
+    assert_true(stderr_fd >= 0 && full >= 0);
+    log_set_sink(NULL, NULL);
+    dup2(full, STDERR_FILENO);
+    refused = write(STDERR_FILENO, "x", 1);
+    for (int i = 0; i < 1000; i++)
+        log_info("m", LI("i", i));
+    dup2(stderr_fd, STDERR_FILENO);
+    close(stderr_fd);
+    close(full);
+    assert_int_equal(refused, -1);
+    log_set_sink(capture, NULL);
+    log_info("there is room again", LI("lines", 1));
+    assert_int_equal(line_count, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +202,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_new_window_reports_the_old_one_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(huge_values_are_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_costs_the_lines_alone, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

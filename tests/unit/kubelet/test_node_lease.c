@@ -161,6 +161,35 @@ static void what_was_never_held_is_not_released(void **state)
     fake_stop(&api);
 }
 
+static void a_clock_that_is_set_back_does_not_stop_the_renewals(void **state)
+{
+    static const struct fake_step steps[] = {{.status = 200, .body = "{}"},
+                                             {.status = 200, .body = "{}"},
+                                             {.status = 200, .body = "{}"}};
+    /* Wall clock at each renewal; 10 s pass between them. */
+    static const int64_t wall_ms[] = {1795536000000, 1795532400000, 1795622400000};
+    static const char *const expected[] = {"2026-11-24T16:00:00.", "2026-11-24T16:00:10.",
+                                           "2026-11-25T16:00:00."};
+    struct node_lease *lease;
+    struct fake_api api;
+
+    (void)state;
+    fake_start(&api, steps, VK_COUNT(steps), NULL);
+    lease = node_lease_new(api.loop, api.rest, "burst-1");
+    for (size_t i = 0; i < VK_COUNT(steps); i++) {
+        vk_clock_freeze(1000000 + 10000 * (int64_t)i, wall_ms[i]);
+        vk_buf_clear(&api.asked);
+        node_lease_start(lease, "node-uid");
+        while (api.next <= i)
+            fake_run_ms(&api, 5);
+        fake_run_ms(&api, 20);
+        assert_non_null(strstr(vk_buf_peek(&api.asked), expected[i]));
+    }
+    vk_clock_thaw();
+    node_lease_free(lease);
+    fake_stop(&api);
+}
+
 static void count_drained(void *user)
 {
     unsigned *drained = user;
@@ -205,6 +234,7 @@ int main(void)
         cmocka_unit_test(an_existing_lease_is_renewed_by_one_patch),
         cmocka_unit_test(a_lease_that_somebody_else_made_meanwhile_is_taken),
         cmocka_unit_test(failures_are_tried_again_within_the_lease),
+        cmocka_unit_test(a_clock_that_is_set_back_does_not_stop_the_renewals),
         cmocka_unit_test(a_drained_node_is_told_once),
         cmocka_unit_test(a_released_lease_has_no_holder_and_is_not_renewed),
         cmocka_unit_test(a_release_that_fails_is_over_all_the_same),

@@ -70,6 +70,25 @@ static void a_finished_group_goes_after_its_time_and_the_status_stays(void **sta
     assert_int_equal(w->memory.retires, 1);
 }
 
+static void a_clock_that_jumps_keeps_no_group_for_ever(void **state)
+{
+    static const int64_t hour_ns = INT64_C(3600000000000);
+    const int64_t jumps_ns[] = {hour_ns, -24 * 365 * hour_ns};
+    struct world *w = *state;
+
+    restart_with_ttl(w, 300);
+    pods_start(w->pods);
+    for (size_t i = 0; i < VK_COUNT(jumps_ns); i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "web-%zu", i);
+        run(w, name, name);
+        /* The end lies in the future of a clock that was set back, or long ago. */
+        end(w, name, name, vk_wall_ns() + jumps_ns[i]);
+        RUN_UNTIL(w, w->memory.retires == i + 1);
+    }
+}
+
 static void the_time_is_counted_from_the_end_also_across_a_restart(void **state)
 {
     struct world *w = *state;
@@ -195,6 +214,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(a_finished_group_goes_after_its_time_and_the_status_stays),
+        IN_WORLD(a_clock_that_jumps_keeps_no_group_for_ever),
         IN_WORLD(the_time_is_counted_from_the_end_also_across_a_restart),
         IN_WORLD(a_group_goes_only_once_the_end_is_written_down),
         IN_WORLD(a_quota_lets_the_oldest_finished_group_go_first),
