@@ -11,6 +11,7 @@
 #include "provider/drain.h"
 #include "provider/options.h"
 #include "provider/subcommand.h"
+#include "provider/translate.h"
 
 /* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
  * semantic version. */
@@ -18,6 +19,7 @@
 
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
+    &translate_subcommand,
     &drain_subcommand,
     NULL,
 };

@@ -49,6 +49,16 @@ bool security_context_needs_image(const struct pod *pod, const struct container 
     return e.has_user || e.has_group || e.non_root;
 }
 
+const char *security_context_wanted_user(const struct pod *pod, const struct container *c,
+                                         struct vk_arena *arena)
+{
+    const struct effective e = effective_of(pod, c);
+    if (!security_context_needs_image(pod, c))
+        return NULL;
+    const long long user = e.has_user ? e.user : e.non_root ? 65532 : 0;
+    return vk_arena_printf(arena, "%lld:%lld", user, (long long)(e.has_group ? e.group : user));
+}
+
 static bool is_default_capability(const char *name)
 {
     if (vk_starts(name, "CAP_"))

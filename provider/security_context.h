@@ -17,6 +17,10 @@
 /* Whether the fields of this container can be judged only with the image's own user at hand. */
 bool security_context_needs_image(const struct pod *pod, const struct container *c);
 
+/* The user of an image that would satisfy them ("1000:1000"), NULL where any does. */
+const char *security_context_wanted_user(const struct pod *pod, const struct container *c,
+                                         struct vk_arena *arena);
+
 /* What needs no image. Errors: VK_UNSUPPORTED with the field, the rule and the way out. */
 VK_MUST_CHECK int security_context_check(const struct pod *pod, const struct group_layout *layout,
                                          const struct pod_annotations *annotations,

@@ -6,7 +6,7 @@
 
 #define POD(volume)                                                                                \
     "{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}],\"volumes\":[{\"name\":\"d\"," volume "}]" \
-                                                                                              "}"
+    "}"
 #define CSI(attributes)                                                                            \
     POD("\"csi\":{\"driver\":\"file.csi.azure.com\",\"volumeAttributes\":{" attributes "}}")
 #define CLAIM POD("\"persistentVolumeClaim\":{\"claimName\":\"c1\"}")
