@@ -55,6 +55,7 @@ static void handle_request(struct http_conn *c)
     c->has_served = true;
     c->close_after = !http1_parser_head(c->parser)->keep_alive;
     c->state = HTTP_CONN_HANDLING;
+    tls_conn_set_busy(c->tls, true);
     c->exchange = http_exchange_new(c);
     c->server->handler(c->server->user, c->exchange);
 }
@@ -147,6 +148,7 @@ static void on_resume(void *user)
 
 void http_conn_answered(struct http_conn *c)
 {
+    tls_conn_set_busy(c->tls, false);
     if (c->close_after) {
         c->state = HTTP_CONN_CLOSING;
         tls_conn_close(c->tls);

@@ -54,7 +54,7 @@ struct tls_conn {
     bool is_opened;           /* `opened` was called, `closed` is owed */
     bool in_event;            /* its handler runs and will flush */
     bool is_full;             /* passed the high-water mark, not yet back below the low one */
-    bool paused, has_eof;
+    bool paused, has_eof, is_busy;
     bool read_wants_write, write_wants_read, handshake_wants_write;
     bool verification_failed;
     unsigned generation; /* of the listener's contexts when the peer was last verified */
@@ -164,6 +164,7 @@ static void conn_kill(struct tls_conn *c, bool reset)
     vk_list_remove(&c->dirty_link);
     vk_list_remove(&c->link);
     vk_list_add_tail(&l->dead, &c->link);
+    l->count--;
     vk_timer_arm(&l->sweep, 0);
 }
 
@@ -172,7 +173,6 @@ static void conn_free(struct tls_conn *c)
     vk_list_remove(&c->link);
     if (c->is_opened)
         c->listener->events.closed(c->user);
-    c->listener->count--;
     /* Answers may hold what must not stay in memory. */
     vk_buf_release_secret(&c->out);
     vk_free(c);
@@ -338,11 +338,28 @@ static void on_conn_event(void *user, uint32_t events)
 
 /* ---- the port ---- */
 
+/* False when everybody who is there has a right to be. */
+static bool make_room(struct tls_listener *l)
+{
+    if (l->plain)
+        return false;
+    VK_LIST_FOREACH(it, &l->conns)
+    {
+        struct tls_conn *c = VK_LIST_ENTRY(it, struct tls_conn, link);
+
+        if (c->is_busy || (c->peer.verified && c->state == CONN_OPEN))
+            continue;
+        conn_kill(c, true);
+        return true;
+    }
+    return false;
+}
+
 static void conn_new(struct tls_listener *l, int fd, const struct sockaddr_storage *address)
 {
     struct tls_conn *c;
 
-    if (l->count >= l->max_connections) {
+    if (l->count >= l->max_connections && !make_room(l)) {
         close(fd);
         return;
     }
@@ -536,6 +553,11 @@ bool tls_conn_is_full(const struct tls_conn *conn)
 size_t tls_conn_queued(const struct tls_conn *conn)
 {
     return vk_buf_len(&conn->out);
+}
+
+void tls_conn_set_busy(struct tls_conn *conn, bool busy)
+{
+    conn->is_busy = busy;
 }
 
 void tls_conn_pause(struct tls_conn *conn, bool paused)

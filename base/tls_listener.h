@@ -25,7 +25,9 @@ struct tls_listener_config {
     const char *cert_file, *key_file;
     const char *cert_pem, *key_pem; /* instead of files */
     const char *client_ca_file;     /* NULL: client certificates are not asked for */
-    unsigned max_connections;       /* 0: 2,000; more are closed at once */
+    /* 0: 2,000. One more costs the oldest stranger its connection (see tls_conn_set_busy); where
+     * there is none it is closed at once. */
+    unsigned max_connections;
 };
 /*
  * What the peer proved by its certificate; verified is false for none, an expired or a foreign one.
@@ -69,6 +71,11 @@ const struct tls_peer *tls_conn_peer(struct tls_conn *conn);
 void tls_conn_write(struct tls_conn *conn, struct vk_str bytes);
 bool tls_conn_is_full(const struct tls_conn *conn); /* above the high-water mark */
 size_t tls_conn_queued(const struct tls_conn *conn);
+/*
+ * A connection whose peer proved nothing by a certificate is a stranger's unless it is busy:
+ * strangers have to make room where too many come, so that they can't keep out the others.
+ */
+void tls_conn_set_busy(struct tls_conn *conn, bool busy);
 /* Stop and go on reading: back-pressure towards the peer. */
 void tls_conn_pause(struct tls_conn *conn, bool paused);
 /* The peer's FIN or reset has arrived, though it may stand behind bytes that nobody reads. */

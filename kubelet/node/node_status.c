@@ -368,7 +368,16 @@ void node_status_start(struct node_status *n)
 void node_status_set_condition(struct node_status *n, const char *type, bool status,
                                const char *reason, const char *message)
 {
-    if (node_conditions_set(&n->conditions, type, status, reason, message, vk_wall_ns()))
+    bool says_else = true;
+
+    for (size_t i = 0; i < NODE_CONDITION_COUNT; i++) {
+        const struct node_condition *c = &n->conditions.v[i];
+
+        if (vk_streq(c->type, type))
+            says_else = !vk_streq(c->reason, reason) || !vk_streq(c->message, message);
+    }
+    if (node_conditions_set(&n->conditions, type, status, reason, message, vk_wall_ns()) ||
+        says_else)
         report_soon(n);
 }
 

@@ -60,7 +60,8 @@ class Port:
         self.address, self.number = address, number
 
     def context(self, certificate=None):
-        context = ssl.create_default_context()
+        # Not the default one: the system's authorities would be read for each connection.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if certificate:
             context.load_cert_chain(*certificate)

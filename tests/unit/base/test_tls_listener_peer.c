@@ -101,6 +101,60 @@ static void a_peer_without_a_certificate_shows_none(void **state)
     close_connection(w, &c);
 }
 
+/* Opens one more connection; it is w->last then. */
+static void open_another(struct world *w, struct client *c)
+{
+    w->has_opened = false;
+    open_connection(w, c);
+}
+
+static void strangers_make_room_and_others_stay(void **state)
+{
+    struct world *w = *state;
+    struct certificate certificate = certificate_make(&(struct certificate_spec){
+        .issuer = &w->ca, .names = names, .name_count = 2, .usage = "clientAuth"});
+    struct client known[2], stranger[3];
+    struct tls_listener_config config = world_config(w, false);
+    struct tls_conn *busy;
+    int fd;
+
+    config.max_connections = 3;
+    world_listen_config(w, &config);
+    for (size_t i = 0; i < 3; i++)
+        stranger[i] = (struct client){.script = client_read_to_end};
+    for (size_t i = 0; i < 2; i++)
+        known[i] = (struct client){.certificate = &certificate, .script = client_read_to_end};
+    open_another(w, &known[0]);
+    open_another(w, &stranger[0]);
+    busy = w->last;
+    tls_conn_set_busy(busy, true);
+    /* One that has not shaken hands is a stranger, too. */
+    fd = connect_plainly(w);
+    while (w->listener->count < 3)
+        (void)vk_loop_run_until(w->loop, &w->has_closed, 1);
+
+    open_another(w, &stranger[1]);
+    assert_eof_or_reset(fd);
+    open_another(w, &known[1]);
+    client_wait(&stranger[1]);
+    assert_int_equal(w->listener->count, 3);
+    /* Now nobody has to go. */
+    fd = connect_plainly(w);
+    w->has_closed = false;
+    assert_false(vk_loop_run_until(w->loop, &w->has_closed, 50));
+    assert_eof_or_reset(fd);
+    tls_conn_set_busy(busy, false);
+    open_another(w, &stranger[2]);
+    client_wait(&stranger[0]);
+    assert_false(known[0].done || known[1].done || stranger[2].done);
+
+    tls_listener_free(vk_take(w->listener));
+    client_wait(&known[0]);
+    client_wait(&known[1]);
+    client_wait(&stranger[2]);
+    certificate_release(&certificate);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +162,7 @@ int main(void)
         TEST(an_open_connection_proves_what_the_client_ca_of_now_says),
         TEST(a_certificate_that_expires_proves_nothing_from_then_on),
         TEST(a_peer_without_a_certificate_shows_none),
+        TEST(strangers_make_room_and_others_stay),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
