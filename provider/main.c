@@ -230,7 +230,8 @@ static int make_provider(struct program *p, struct vk_err *err)
     const char *header = environment("IDENTITY_HEADER");
     int rc;
 
-    if (aci_kubelet_options_limits(o, &limits, err) < 0)
+    if (aci_kubelet_options_limits(o, &limits, err) < 0 ||
+        aci_kubelet_options_groups(o, p->arena, &config.group_settings, err) < 0)
         return -(int)err->code;
     if (!quantity_milli(o->cpu, &config.cpu_milli) ||
         !quantity_value(o->memory, &config.memory_bytes))

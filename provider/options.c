@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/options.h"
 
-#include <arpa/inet.h>
-
-#include "base/file.h"
-#include "kubelet/api/quantity.h"
+#include "base/alloc.h"
 
 #define CLUSTER "Cluster and node"
 #define PORT "Kubelet port"
@@ -239,7 +236,8 @@ static const struct option_def defs[] = {
      .group = AZURE,
      .arg = "ID",
      .help = "Resource id of the subnet, delegated to Microsoft.ContainerInstance, that gives "
-             "the groups their private addresses."},
+             "the groups their private addresses; of several, separated by commas, a pod's UID "
+             "picks one."},
     {.name = "tenant-id",
      .kind = OPTION_STRING,
      OPT(tenant_id),
@@ -367,6 +365,82 @@ static const struct option_def defs[] = {
      .arg = "LIST",
      .help = "What an hour of a vCPU and of a GB costs, for the metric of costs per namespace: "
              "cpu=0.0486,gb=0.0053."},
+    {.name = "os",
+     .kind = OPTION_ENUM,
+     OPT(os),
+     .fallback = "Linux",
+     .choices = "Linux|Windows",
+     .group = GROUPS,
+     .arg = "OS",
+     .help = "Operating system of pods that name none, and of the node."},
+    {.name = "security-context",
+     .kind = OPTION_ENUM,
+     OPT(security_context),
+     .fallback = "refuse",
+     .choices = "refuse|warn",
+     .group = GROUPS,
+     .arg = "POLICY",
+     .help = "Pods that name a user, group or right that ACI can't give: refused, or run as the "
+             "image says with the fields named in an Event."},
+    {.name = "tag-labels",
+     .kind = OPTION_STRINGS,
+     OPT(tag_labels),
+     .group = GROUPS,
+     .arg = "LIST",
+     .help = "Labels of pods that become tags of their groups, separated by commas; '/' becomes "
+             "'.'. At most 43 tags beside those of this program."},
+    {.name = "deny-annotations",
+     .kind = OPTION_STRINGS,
+     OPT(deny_annotations),
+     .group = GROUPS,
+     .arg = "LIST",
+     .help = "Annotations that pods may not use, without the prefix: identity,ip-address ..."},
+    {.name = "log-analytics-id",
+     .kind = OPTION_STRING,
+     OPT(log_analytics_id),
+     .other_env = "LOG_ANALYTICS_ID",
+     .group = GROUPS,
+     .arg = "ID",
+     .help = "Log Analytics workspace that the containers' logs go to."},
+    {.name = "log-analytics-key",
+     .kind = OPTION_STRING,
+     OPT(log_analytics_key),
+     .other_env = "LOG_ANALYTICS_KEY",
+     .group = GROUPS,
+     .arg = "SECRET",
+     .secret = true,
+     .help = "Its key. Prefer the environment."},
+    {.name = "log-analytics-type",
+     .kind = OPTION_ENUM,
+     OPT(log_analytics_type),
+     .fallback = "ContainerInsights",
+     .choices = "ContainerInsights|ContainerInstanceLogs",
+     .group = GROUPS,
+     .arg = "TYPE",
+     .help = "Tables that the logs go to."},
+    {.name = "cluster-resource-id",
+     .kind = OPTION_STRING,
+     OPT(cluster_resource_id),
+     .other_env = "CLUSTER_RESOURCE_ID",
+     .group = GROUPS,
+     .arg = "ID",
+     .help = "Resource id of the cluster, for Log Analytics."},
+    {.name = "kube-proxy-kubeconfig",
+     .kind = OPTION_STRING,
+     OPT(kube_proxy_kubeconfig),
+     .group = GROUPS,
+     .arg = "FILE",
+     .help = "Kubeconfig for a kube-proxy inside each group, which makes Service addresses work "
+             "there. Azure keeps it: give it no more than to list and watch Services, "
+             "EndpointSlices and nodes."},
+    {.name = "cluster-cidr",
+     .kind = OPTION_STRING,
+     OPT(cluster_cidr),
+     .fallback = "10.240.0.0/16",
+     .other_env = "CLUSTER_CIDR",
+     .group = GROUPS,
+     .arg = "CIDR",
+     .help = "The cluster's pod addresses, for that kube-proxy."},
     {.name = "registry-mirrors",
      .kind = OPTION_STRINGS,
      OPT(registry_mirrors),
@@ -447,152 +521,3 @@ const struct option_set aci_kubelet_option_set = {
         "    --tls-cert-file kubelet.crt --tls-private-key-file kubelet.key \\\n"
         "    --client-ca-file ca.crt",
 };
-
-/* Fills *member from azure.json where nobody said it yet. */
-static void fill(const char **member, const struct json *file, const char *key)
-{
-    const char *value = json_string(json_get(file, key));
-
-    if (vk_str_empty(*member) && !vk_str_empty(value))
-        *member = value;
-}
-
-static int read_azure_config(struct aci_kubelet_options *o, struct vk_arena *arena,
-                             struct vk_err *err)
-{
-    const struct json *file;
-    const char *aad_client;
-    struct vk_str text;
-
-    if (vk_str_empty(o->azure_config))
-        return 0;
-    if (file_read(o->azure_config, 1 << 20, arena, &text, err) < 0 ||
-        json_parse(text, 1 << 20, arena, &file, err) < 0)
-        return vk_err_wrap(err, "--azure-config %s", o->azure_config);
-    fill(&o->tenant_id, file, "tenantId");
-    fill(&o->subscription, file, "subscriptionId");
-    fill(&o->resource_group, file, "resourceGroup");
-    fill(&o->location, file, "location");
-    fill(&o->identity_client_id, file, "userAssignedIdentityID");
-    /* AKS writes "msi" where the cluster uses a managed identity. */
-    aad_client = json_string(json_get(file, "aadClientId"));
-    if (aad_client && !vk_streq(aad_client, "msi")) {
-        fill(&o->client_id, file, "aadClientId");
-        fill(&o->client_secret, file, "aadClientSecret");
-    }
-    return 0;
-}
-
-static int require(const char *value, const char *option, const char *way_out, struct vk_err *err)
-{
-    if (!vk_str_empty(value))
-        return 0;
-    return vk_err_set(err, VK_INVALID, "--%s is missing: %s", option, way_out);
-}
-
-static int check_capacity(const struct aci_kubelet_options *o, struct vk_err *err)
-{
-    int64_t n;
-
-    if (!quantity_milli(o->cpu, &n) || n <= 0)
-        return vk_err_set(err, VK_INVALID, "--cpu '%s': expected a quantity like 100 or 500m",
-                          o->cpu);
-    if (!quantity_value(o->memory, &n) || n <= 0)
-        return vk_err_set(err, VK_INVALID, "--memory '%s': expected a quantity like 512Gi",
-                          o->memory);
-    return 0;
-}
-
-/* The API server takes nothing else as a node's InternalIP, and says so only once the node exists.
- */
-static int check_node_ip(const char *text, struct vk_err *err)
-{
-    struct in6_addr address;
-
-    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
-        return 0;
-    return vk_err_set(err, VK_INVALID, "--node-ip '%s': expected an IP address like 10.0.0.7",
-                      text);
-}
-
-static int check_certificates(const struct aci_kubelet_options *o, struct vk_err *err)
-{
-    if (!vk_str_empty(o->tls_cert_file) &&
-        require(o->tls_private_key_file, "tls-private-key-file",
-                "give the private key of --tls-cert-file", err) < 0)
-        return -(int)err->code;
-    if (!vk_str_empty(o->tls_private_key_file) &&
-        require(o->tls_cert_file, "tls-cert-file", "give the certificate of --tls-private-key-file",
-                err) < 0)
-        return -(int)err->code;
-    if (vk_str_empty(o->bootstrap_kubeconfig))
-        return 0;
-    if (require(o->kubeconfig, "kubeconfig", "name the file that the bootstrap writes", err) < 0 ||
-        require(o->cert_dir, "cert-dir",
-                "name the folder that keeps the certificate of the bootstrap", err) < 0)
-        return -(int)err->code;
-    return 0;
-}
-
-static int check_secret(const struct aci_kubelet_options *o, struct vk_err *err)
-{
-    if (!vk_str_empty(o->client_secret) &&
-        (require(o->tenant_id, "tenant-id", "a client secret needs its tenant (AZURE_TENANT_ID)",
-                 err) < 0 ||
-         require(o->client_id, "client-id",
-                 "a client secret needs its application "
-                 "(AZURE_CLIENT_ID)",
-                 err) < 0))
-        return -(int)err->code;
-    return 0;
-}
-
-int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throttle_limits *ret,
-                               struct vk_err *err)
-{
-    struct throttle_limits limits = throttle_limits_default();
-
-    if (throttle_limits_parse_buckets(o->arm_limits, &limits, err) < 0)
-        return vk_err_wrap(err, "--arm-limits");
-    if (throttle_limits_parse_windows(o->create_limits, limits.creates, &limits.create_count, err) <
-        0)
-        return vk_err_wrap(err, "--create-limits");
-    if (throttle_limits_parse_windows(o->delete_limits, limits.deletes, &limits.delete_count, err) <
-        0)
-        return vk_err_wrap(err, "--delete-limits");
-    *ret = limits;
-    return 0;
-}
-
-int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena *arena,
-                                 struct vk_err *err)
-{
-    struct throttle_limits limits;
-
-    if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0 ||
-        aci_kubelet_options_limits(o, &limits, err) < 0)
-        return -(int)err->code;
-    if (require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
-        require(o->node_ip, "node-ip",
-                "give the address at which the API server reaches this process", err) < 0 ||
-        check_node_ip(o->node_ip, err) < 0 ||
-        require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
-        require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
-            0 ||
-        require(o->location, "location", "name the Azure region, such as westeurope", err) < 0 ||
-        check_certificates(o, err) < 0)
-        return -(int)err->code;
-    return check_secret(o, err);
-}
-
-int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_arena *arena,
-                                       struct vk_err *err)
-{
-    if (read_azure_config(o, arena, err) < 0 ||
-        require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
-        require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
-        require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
-            0)
-        return -(int)err->code;
-    return check_secret(o, err);
-}

@@ -6,6 +6,7 @@
 #include "aci/throttle_limits.h"
 #include "base/json.h"
 #include "base/options.h"
+#include "provider/provider_env.h"
 
 /* Immutable after parsing; strings live in the arena given to the parser. */
 struct aci_kubelet_options {
@@ -28,6 +29,10 @@ struct aci_kubelet_options {
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
     /* groups */
     const char *cluster_dns, *cluster_domain;
+    const char *os, *security_context;
+    struct json_strs tag_labels, deny_annotations;
+    const char *log_analytics_id, *log_analytics_key, *log_analytics_type, *cluster_resource_id;
+    const char *kube_proxy_kubeconfig, *cluster_cidr;
     bool realtime_metrics;
     const char *prices;
     struct json_strs registry_mirrors;
@@ -56,3 +61,7 @@ VK_MUST_CHECK int aci_kubelet_options_complete_azure(struct aci_kubelet_options 
 /* The limits that --arm-limits, --create-limits and --delete-limits name. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_limits(const struct aci_kubelet_options *o,
                                              struct throttle_limits *ret, struct vk_err *err);
+/* The settings of all groups; what they point at lives in the arena. Errors: as above. */
+VK_MUST_CHECK int aci_kubelet_options_groups(const struct aci_kubelet_options *o,
+                                             struct vk_arena *arena, struct group_settings *ret,
+                                             struct vk_err *err);
