@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* aci-kubelet: options, the ACI provider, the kubelet. */
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/alloc.h"
 #include "base/crash_point.h"
@@ -16,6 +17,8 @@
 /* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
  * semantic version. */
 #define KUBERNETES_VERSION "v1.37.2"
+/* Connections of the port, to pods, ACI and the API server. */
+#define WANTED_FILES 16384
 
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
@@ -290,6 +293,17 @@ static int make_kubelet(struct program *p, struct vk_err *err)
     return kubelet_new(p->loop, p->http, &config, &p->provider, &p->kubelet, err);
 }
 
+/* As Go's runtime does it for the kubelet: the low soft limit is for programs that use select(). */
+static void raise_file_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= WANTED_FILES)
+        return;
+    files.rlim_cur = files.rlim_max < WANTED_FILES ? files.rlim_max : WANTED_FILES;
+    (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int start(struct program *p, struct vk_err *err)
 {
     int rc = bootstrap(p, err);
@@ -306,6 +320,7 @@ static int run(struct program *p)
     struct vk_err err;
     int rc;
 
+    raise_file_limit();
     p->loop = vk_loop_new();
     p->http = http_client_new(p->loop);
     vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);

@@ -191,15 +191,35 @@ def following(world, namespace, pod):
         reader.join()
 
 
+@contextlib.contextmanager
+def typing(world, namespace, pod):
+    """A function that sends a line to `kubectl exec -i POD -- cat` and returns what comes back."""
+    client = subprocess.Popen(
+        [str(world.bin / "kubectl"), "--kubeconfig", str(world.kubeconfig), "exec", "-i", "-n",
+         namespace, pod, "--", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def echo(line):
+        client.stdin.write(line + "\n")
+        client.stdin.flush()
+        return client.stdout.readline().strip()
+    try:
+        yield echo
+    finally:
+        client.kill()
+        client.wait()
+
+
 def test_a_serving_certificate_that_is_replaced_breaks_no_stream(
         world, namespace, authority):
-    """The world's own port: its files are replaced while a log is followed."""
+    """The world's own port: its files are replaced while a log is followed and a command runs."""
     world.apply(namespace, manifests.pod("chatty", manifests.shell(
         "i=0; while :; do echo line $i; i=$((i + 1)); sleep 0.2; done")))
     eventually(lambda: world.pod(namespace, "chatty").status.phase == "Running", 60, "it runs")
     pki = world.folder / f"control-plane/nodes/{world.node}"
     old = ssl.get_server_certificate((world.node_address, 10250))
-    with following(world, namespace, "chatty") as lines:
+    with following(world, namespace, "chatty") as lines, \
+            typing(world, namespace, "chatty") as echo:
+        assert echo("before") == "before"
         eventually(lambda: len(lines) > 5, 60, "the log is followed")
         certificate, key = authority.sign(
             f"/O=system:nodes/CN=system:node:{world.node}", usage="serverAuth",
@@ -213,6 +233,7 @@ def test_a_serving_certificate_that_is_replaced_breaks_no_stream(
                    "the new certificate is shown")
         seen = len(lines)
         eventually(lambda: len(lines) > seen + 10, 60, "the stream goes on")
+        assert echo("after") == "after", "the command goes on"
     assert [int(line.split()[1]) for line in lines] == list(range(len(lines))), "no line is lost"
     # New streams come by the new certificate.
     assert "line 0" in world.kubectl("logs", "-n", namespace, "chatty", "--limit-bytes=100").stdout
