@@ -186,12 +186,61 @@ static const char *pick(struct dice *d, const char *const *choices, unsigned n)
     return choices[roll(d, n)];
 }
 
+static void random_probe(struct dice *d, struct json_writer *w)
+{
+    static const char *const kinds[] = {"livenessProbe", "readinessProbe", "startupProbe"};
+    static const char *const ports[] = {"80", "http", ""};
+    if (roll(d, 3))
+        return;
+    json_begin_object(w, pick(d, kinds, VK_COUNT(kinds)));
+    if (roll(d, 2)) {
+        json_begin_object(w, "exec");
+        json_begin_array(w, "command");
+        json_put_string(w, NULL, "true");
+        json_end_array(w);
+    } else {
+        json_begin_object(w, roll(d, 2) ? "httpGet" : "tcpSocket");
+        json_put_string(w, "port", pick(d, ports, roll(d, 9) ? 1 : VK_COUNT(ports)));
+    }
+    json_end_object(w);
+    json_put_int(w, "periodSeconds", (int)roll(d, 20) - 1);
+    json_end_object(w);
+}
+
+static void random_annotations(struct dice *d, struct json_writer *w)
+{
+    static const struct {
+        const char *name, *values[4];
+    } rows[] = {
+        {"ip-address", {"Private", "Public", "None", "Other"}},
+        {"priority", {"Spot", "Regular", "Regular", ""}},
+        {"sku", {"Standard", "Confidential", "Dedicated", "?"}},
+        {"zones", {"1", "2", "1,2", "x"}},
+        {"identity", {"system", "", "/subscriptions/s", ","}},
+        {"tags", {"a=b", "a=b,c=d", "a/b=c", "=;="}},
+        {"dns-name-label", {"my-label", "x", "-bad-", "my-label"}},
+        {"subnets", {"/subscriptions/s/subnets/a", "a", ",", "/subscriptions/s/subnets/b"}},
+        {"sub-path-files", {"directory", "directory", "directory", "no"}},
+    };
+    json_begin_object(w, "annotations");
+    for (size_t i = 0; i < VK_COUNT(rows); i++) {
+        char name[64];
+        if (roll(d, 8))
+            continue;
+        (void)snprintf(name, sizeof(name), "aci-kubelet.io/%s", rows[i].name);
+        json_put_string(w, name, pick(d, rows[i].values, roll(d, 2) ? 1 : 4));
+    }
+    json_end_object(w);
+}
+
 static void random_container(struct dice *d, struct json_writer *w, unsigned number)
 {
     static const char *const cpus[] = {"1m", "0", "100m", "1500m", "64", "1e3", "0.001"};
     static const char *const memories[] = {"1", "1Ki", "128Mi", "1Gi", "1.5G", "400Gi", "9e18"};
     static const char *const names[] = {"PATH", "_X", "a.b", "Z9", ""};
-    static const char *const mounts[] = {"tmp", "kube-api-access-x", "nope"};
+    static const char *const mounts[] = {"tmp", "kube-api-access-x", "share", "nope"};
+    static const char *const sub_paths[] = {"", "a", "a/b", "ca.crt", "$(X)", "../up"};
+    static const char *const paths[] = {"/data", "/data/x", "/var/a", "data:x", "/"};
     char name[16];
     (void)snprintf(name, sizeof(name), "c%u", number);
     json_begin_object(w, NULL);
@@ -227,12 +276,31 @@ static void random_container(struct dice *d, struct json_writer *w, unsigned num
     json_begin_array(w, "volumeMounts");
     for (unsigned i = roll(d, 3); i > 0; i--) {
         json_begin_object(w, NULL);
-        json_put_string(w, "name", pick(d, mounts, roll(d, 10) ? 2 : 3));
-        json_put_string(w, "mountPath", roll(d, 10) ? "/data" : "data:x");
+        json_put_string(w, "name", pick(d, mounts, roll(d, 10) ? 3 : 4));
+        json_put_string(w, "mountPath", pick(d, paths, VK_COUNT(paths)));
+        json_put_string(w, roll(d, 4) ? "subPath" : "subPathExpr",
+                        roll(d, 2) ? "" : pick(d, sub_paths, VK_COUNT(sub_paths)));
         json_end_object(w);
     }
     json_end_array(w);
+    random_probe(d, w);
     json_end_object(w);
+}
+
+static void random_init_containers(struct dice *d, struct json_writer *w)
+{
+    json_begin_array(w, "initContainers");
+    for (unsigned i = roll(d, 3); i > 0; i--) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "i%u", i);
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", name);
+        json_put_string(w, "image", "init:1");
+        if (roll(d, 2))
+            json_put_string(w, "restartPolicy", "Always");
+        json_end_object(w);
+    }
+    json_end_array(w);
 }
 
 static void random_pod(struct dice *d, struct vk_buf *out)
@@ -244,8 +312,10 @@ static void random_pod(struct dice *d, struct vk_buf *out)
     json_put_string(&w, "name", "p");
     json_put_string(&w, "namespace", "default");
     json_put_string(&w, "uid", "u");
+    random_annotations(d, &w);
     json_end_object(&w);
     json_begin_object(&w, "spec");
+    random_init_containers(d, &w);
     json_begin_array(&w, "containers");
     const unsigned n = 1 + roll(d, 4);
     for (unsigned i = 0; i < n; i++)
@@ -262,10 +332,39 @@ static void random_pod(struct dice *d, struct vk_buf *out)
     json_begin_object(&w, roll(d, 9) ? "configMap" : "hostPath");
     json_end_object(&w);
     json_end_object(&w);
+    json_begin_object(&w, NULL);
+    json_put_string(&w, "name", "share");
+    json_begin_object(&w, "azureFile");
+    json_end_object(&w);
+    json_end_object(&w);
     json_end_array(&w);
     json_end_object(&w);
     json_end_object(&w);
     assert_true(json_writer_done(&w));
+}
+
+static bool has_volume(const struct json *properties, const char *name)
+{
+    for (const struct json *v = json_first(json_get(properties, "volumes")); v; v = json_next(v)) {
+        if (vk_streq(json_string_or(v, "name", ""), name))
+            return true;
+    }
+    return false;
+}
+
+/* Each mount names a volume of the group, and no path twice. */
+static void check_volumes(const struct json *properties, const char *kind)
+{
+    for (const struct json *c = json_first(json_get(properties, kind)); c; c = json_next(c)) {
+        const struct json *mounts = json_get(json_get(c, "properties"), "volumeMounts");
+        for (const struct json *m = json_first(mounts); m; m = json_next(m)) {
+            assert_true(has_volume(properties, json_string_or(m, "name", "")));
+            assert_int_equal(json_string_or(m, "mountPath", "")[0], '/');
+            for (const struct json *n = json_next(m); n; n = json_next(n))
+                assert_string_not_equal(json_string_or(m, "mountPath", ""),
+                                        json_string_or(n, "mountPath", ""));
+        }
+    }
 }
 
 /* ACI's rules that a translation must never break. */
@@ -285,7 +384,14 @@ static void check_group(const struct json *group)
     }
     assert_true(cpu > 0.999 && cpu < 32.001);
     assert_true(memory > 0.999 && memory < 256.001);
+    check_volumes(properties, "containers");
+    check_volumes(properties, "initContainers");
     const struct json *address = json_get(properties, "ipAddress");
+    const struct json *subnets = json_get(properties, "subnetIds");
+    const bool is_spot = vk_streq(json_string_or(properties, "priority", ""), "Spot");
+    assert_true(!is_spot || (!address && !subnets && !json_get(group, "zones")));
+    assert_true(!subnets || !vk_streq(json_string_or(address, "type", ""), "Public"));
+    assert_true(json_len(json_get(properties, "volumes")) <= 20);
     const size_t ports = json_len(json_get(address, "ports"));
     assert_true(!address || (ports > 0 && ports <= 5));
 }
@@ -295,21 +401,32 @@ static void random_pods_give_valid_groups_or_a_reason(void **state)
     (void)state;
     struct dice d = {.state = 42};
     size_t translated = 0, refused = 0;
-    for (unsigned i = 0; i < 3000; i++) {
+    struct vk_arena *parsed VK_ARENA_AUTO = vk_arena_new();
+    const struct json *files =
+        golden_parse(parsed, VK_STR("{\"kube-api-access-x\":{\"ca.crt\":\"1\",\"token\":\"2\"}}"));
+    const struct json *shares = golden_parse(
+        parsed, VK_STR("{\"share\":{\"account\":\"account1\",\"share\":\"s-1\",\"key\":\"k\"}}"));
+    for (unsigned i = 0; i < 5000; i++) {
         struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
         struct vk_buf text VK_BUF_AUTO, out VK_BUF_AUTO;
         vk_buf_init(&text, GOLDEN_MAX_BYTES);
         vk_buf_init(&out, POD_TO_GROUP_MAX_BYTES);
         random_pod(&d, &text);
-        struct resolved_pod *pod = sample_pod(vk_buf_str(&text), NULL, NULL);
+        struct resolved_pod *pod = sample_pod(vk_buf_str(&text), files, NULL);
+        sample_shares(pod, shares);
         struct group_notes notes;
         struct vk_err err;
         if (pod_to_group(pod, &node, NULL, arena, &out, &notes, &err) == 0) {
             check_group(golden_parse(arena, vk_buf_str(&out)));
+            struct vk_buf again VK_BUF_AUTO;
+            vk_buf_init(&again, POD_TO_GROUP_MAX_BYTES);
+            assert_return_code(pod_to_group(pod, &node, NULL, arena, &again, &notes, &err), 0);
+            assert_true(vk_str_eq(vk_buf_str(&out), vk_buf_str(&again)));
             translated++;
         } else {
             assert_true(err.code == VK_UNSUPPORTED || err.code == VK_INVALID);
-            assert_true(vk_starts(err.msg, "spec."));
+            assert_true(vk_starts(err.msg, "spec.") || vk_starts(err.msg, "metadata."));
+            assert_string_equal(err.reason, "UnsupportedPodField");
             refused++;
         }
         resolved_pod_free(pod);
