@@ -55,7 +55,7 @@ class AzureCli:
                 except OSError:  # the terminal's other side is closed: the command has ended
                     assert process.wait(10) == 0, shown
                     return shown.decode()
-                if keys and b"# " in shown:
+                if keys and b"$ " in shown:
                     os.write(ours, keys)
                     keys = b""
             raise AssertionError(f"az {' '.join(arguments)} does not end: {shown!r}")
