@@ -42,6 +42,7 @@ struct write_op {
     struct vk_buf body;              /* of the PUT: holds secrets */
     int64_t cpu_milli;               /* of the PUT */
     char *ignored;                   /* message of the PodFieldsIgnored Event, or NULL */
+    char *size;                      /* message of the GroupSize Event, or NULL */
     struct vk_err put_err;
     struct write_op *next; /* a DELETE that waits for this CREATE */
 };
@@ -60,6 +61,7 @@ static void op_free(struct write_op *op)
     vk_timer_disarm(&op->deliver);
     vk_buf_release_secret(&op->body);
     vk_free(op->ignored);
+    vk_free(op->size);
     if (op->pod && op->pod->write == op)
         op->pod->write = NULL;
     vk_free(op);
@@ -218,6 +220,17 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
                                     on_looked_after_put, op);
 }
 
+/* What a translation had to say, once the group exists. */
+static void report_notes(const struct write_op *op, const struct provider_upcalls *upcalls)
+{
+    const struct pod_identity id = tracked_pod_identity(op->pod);
+    if (op->size)
+        upcalls->event(upcalls->k, &id, NULL, "Normal", GROUP_SIZE_REASON, op->size, 0, 0, 0);
+    if (op->ignored)
+        upcalls->event(upcalls->k, &id, NULL, "Warning", IGNORED_FIELDS_REASON, op->ignored, 0, 0,
+                       0);
+}
+
 static void on_put(void *user, const struct container_group *group, const struct vk_err *err)
 {
     (void)group;
@@ -237,11 +250,8 @@ static void on_put(void *user, const struct container_group *group, const struct
     const struct provider_upcalls *upcalls = tracker_upcalls(t);
     tracker_group_exists(t, op->pod);
     op->pod->accepted_mono_ms = op->pod->exists_since_mono_ms;
-    if (op->ignored && upcalls) {
-        const struct pod_identity id = tracked_pod_identity(op->pod);
-        upcalls->event(upcalls->k, &id, NULL, "Warning", IGNORED_FIELDS_REASON, op->ignored, 0, 0,
-                       0);
-    }
+    if (upcalls)
+        report_notes(op, upcalls);
     finish(op, NULL);
 }
 
@@ -253,6 +263,10 @@ static int translate(struct write_op *op, const struct pod_images *images, struc
         return -(int)err->code;
     const char *message = ignored_fields_message(&notes.ignored, arena);
     op->ignored = message ? vk_strdup(message) : NULL;
+    if (notes.is_larger)
+        op->size = vk_asprintf("Azure bills %s, more than the pod requests: containers without "
+                               "requests get 1 CPU and 1.5 GB, a group has at least 1 CPU and 1 GB",
+                               notes.size);
     op->cpu_milli = notes.cpu_milli;
     return 0;
 }

@@ -17,6 +17,9 @@
 /* ARM's limit of a request body. */
 #define POD_TO_GROUP_MAX_BYTES (4u << 20)
 
+/* Event about a group that is larger than its pod asks for. */
+#define GROUP_SIZE_REASON "GroupSize"
+
 /* What is to be said of a translation besides the body. */
 struct group_notes {
     struct ignored_fields ignored;

@@ -57,7 +57,7 @@ static void a_pod_is_created_runs_ends_and_is_deleted(void **state)
     g->provisioning = "Succeeded";
     g->state = "Running";
     UNTIL(w, is_running);
-    assert_int_equal(w->events, 1);
+    assert_int_equal(w->events, 2);
     assert_string_equal(w->last_event, "Pulling");
     g->state = "Terminated";
     UNTIL(w, is_succeeded);
@@ -185,12 +185,23 @@ static void fields_that_are_not_honoured_are_named_once(void **state)
     sync_world(w);
     struct resolved_pod *pod = sample_pod(
         VK_STR("{\"metadata\":{\"name\":\"p\",\"namespace\":\"default\",\"uid\":\"u\"},\"spec\":{"
-               "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"tty\":true}]}}"),
+               "\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"tty\":true,\"resources\":{"
+               "\"requests\":{\"cpu\":\"1\",\"memory\":\"1G\"}}}]}}"),
         NULL, NULL);
     w->provider.ops->create_pod(w->provider.p, pod, world_done, w);
     UNTIL(w, one_done);
     assert_int_equal(w->events, 1);
     assert_string_equal(w->last_event, "PodFieldsIgnored");
+}
+
+static void a_group_that_is_larger_than_its_pod_asks_for_says_so(void **state)
+{
+    struct world *w = *state;
+    sync_world(w);
+    world_create(w, "web", "u1", false);
+    UNTIL(w, one_done);
+    assert_int_equal(w->events, 1);
+    assert_string_equal(w->last_event, "GroupSize");
 }
 
 static void a_restart_adopts_groups_without_a_put(void **state)
@@ -391,6 +402,7 @@ int main(void)
         IN_WORLD(refusals_keep_their_meaning),
         IN_WORLD(a_pod_that_aci_cannot_run_costs_no_request),
         IN_WORLD(fields_that_are_not_honoured_are_named_once),
+        IN_WORLD(a_group_that_is_larger_than_its_pod_asks_for_says_so),
         IN_WORLD(a_restart_adopts_groups_without_a_put),
         IN_WORLD(a_pod_that_may_have_a_group_is_looked_for),
         IN_WORLD(a_group_of_somebody_else_is_never_taken_or_overwritten),
