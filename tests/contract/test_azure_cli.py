@@ -151,7 +151,7 @@ def test_export_makes_a_file_that_creates_the_group_again(az, made):
 def test_attach_prints_the_output_until_the_container_ends(az):
     az.container("create", "--image", "busybox", "--os-type", "Linux", "--cpu", "1", "--memory", "1",
                  "--restart-policy", "Never", "--command-line",
-                 "sh -c 'for i in 1 2 3; do echo line $i; sleep 1; done'", name="attached")
+                 "sh -c 'for i in $(seq 15); do echo line $i; sleep 1; done'", name="attached")
     try:
         text = az.container("attach", name="attached")
     finally:
