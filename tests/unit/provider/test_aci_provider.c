@@ -61,7 +61,7 @@ static void a_pod_is_created_runs_ends_and_is_deleted(void **state)
     assert_string_equal(w->last_event, "Pulling");
     g->state = "Terminated";
     UNTIL(w, is_succeeded);
-    assert_int_equal(w->events, 1);
+    assert_int_equal(w->events, 2);
     world_delete(w, "web", "u1");
     UNTIL(w, two_done);
     assert_int_equal(w->err.code, VK_OK);
