@@ -338,7 +338,9 @@ static void on_deadline(void *user)
     struct drain *d = user;
     struct vk_err err;
 
-    vk_err_set(&err, VK_TIMEOUT, "not drained within %lld s: %s%s%s; the node stays cordoned",
+    vk_err_set(&err, VK_TIMEOUT,
+               "not drained within %lld s: %s%s%s; the node stays cordoned. It is the running "
+               "aci-kubelet that ends pods: see its log",
                (long long)(d->config.timeout_ms / 1000), *d->told ? d->told : "nothing was counted",
                *d->last_err.msg ? "; last trouble: " : "", d->last_err.msg);
     vk_err_reason(&err, DRAIN_TIMED_OUT);

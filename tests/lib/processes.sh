@@ -31,7 +31,9 @@ start() {
 alive() {
     local pid began
     read -r pid began 2>/dev/null <"$RUN_DIR/run/$1.pid" || return 1
-    [ "$(start_time "$pid")" = "$began" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"
+    # What can't be read has just gone.
+    [ "$(start_time "$pid")" = "$began" ] &&
+        grep -qs '^State:[[:space:]]*[^Z[:space:]]' "/proc/$pid/status"
 }
 
 # pid_of NAME
