@@ -59,6 +59,7 @@ struct list_watch {
     size_t watch_event_count;
     unsigned watch_failures; /* in a row */
     bool was_expired;        /* and no watch has stood since */
+    struct list_watch_counts counts;
 
     bool has_synced, has_error;
     struct vk_err error;     /* what list_watch_error returns */
@@ -144,6 +145,11 @@ void list_watch_free(struct list_watch *lw)
 bool list_watch_has_synced(const struct list_watch *lw)
 {
     return lw->has_synced;
+}
+
+void list_watch_count(const struct list_watch *lw, struct list_watch_counts *ret)
+{
+    *ret = lw->counts;
 }
 
 const struct vk_err *list_watch_error(const struct list_watch *lw)
@@ -348,6 +354,7 @@ static void start_list(struct list_watch *lw)
     struct vk_buf path VK_BUF_AUTO;
     char what[160];
 
+    lw->counts.lists += lw->continue_token == NULL;
     build_path(lw, &path);
     if (!lw->without_pages)
         add_number(&path, "limit", lw->config.page_size);
@@ -423,6 +430,7 @@ static bool needs_relist(const struct list_watch *lw, const struct vk_err *err)
 static void watch_failed(struct list_watch *lw, const struct vk_err *err)
 {
     lw->watch_failures++;
+    lw->counts.failures++;
     if (is_expired(err) && !lw->was_expired) {
         /* Expected after a long absence, so no time is lost; a second one in a row is not. */
         lw->was_expired = true;
@@ -494,6 +502,7 @@ static void start_watch(struct list_watch *lw)
     int64_t timeout = watch_timeout_s(lw);
     char what[160];
 
+    lw->counts.watches++;
     build_path(lw, &path);
     url_query_add(&path, "watch", "1");
     url_query_add(&path, "allowWatchBookmarks", "true");

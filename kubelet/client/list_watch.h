@@ -40,3 +40,8 @@ void list_watch_free(struct list_watch *lw);
 bool list_watch_has_synced(const struct list_watch *lw);
 /* The last error while it does not work, or NULL: for node conditions and readyz. */
 const struct vk_err *list_watch_error(const struct list_watch *lw);
+/* For metrics, since the beginning. A list of several pages is one. */
+struct list_watch_counts {
+    uint64_t lists, watches, failures; /* of watches */
+};
+void list_watch_count(const struct list_watch *lw, struct list_watch_counts *ret);

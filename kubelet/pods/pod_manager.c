@@ -188,6 +188,13 @@ bool pod_manager_has_synced(const struct pod_manager *m)
     return m->synced;
 }
 
+void pod_manager_watch_counts(const struct pod_manager *m, struct list_watch_counts *ret)
+{
+    *ret = (struct list_watch_counts){0};
+    if (m->watch)
+        list_watch_count(m->watch, ret);
+}
+
 const struct vk_err *pod_manager_error(const struct pod_manager *m)
 {
     return m->watch ? list_watch_error(m->watch) : NULL;

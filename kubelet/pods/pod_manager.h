@@ -31,6 +31,7 @@ void pod_manager_stop(struct pod_manager *m);
 void pod_manager_free(struct pod_manager *m);
 
 bool pod_manager_has_synced(const struct pod_manager *m);
+void pod_manager_watch_counts(const struct pod_manager *m, struct list_watch_counts *ret);
 /* The watch's trouble, or NULL. */
 const struct vk_err *pod_manager_error(const struct pod_manager *m);
 /* Borrowed until the next change, or NULL. */

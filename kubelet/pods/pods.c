@@ -312,6 +312,11 @@ bool pods_has_synced(const struct pods *p)
     return pod_manager_has_synced(p->manager);
 }
 
+void pods_watch_counts(const struct pods *p, struct list_watch_counts *ret)
+{
+    pod_manager_watch_counts(p->manager, ret);
+}
+
 const struct vk_err *pods_watch_error(const struct pods *p)
 {
     return pod_manager_error(p->manager);

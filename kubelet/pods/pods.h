@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/client/event_recorder.h"
+#include "kubelet/client/list_watch.h"
 #include "kubelet/client/rest.h"
 #include "kubelet/provider.h"
 
@@ -75,6 +76,7 @@ void pods_foreach(const struct pods *p, void (*fn)(void *user, const struct pods
 
 /* The first LIST is complete. */
 bool pods_has_synced(const struct pods *p);
+void pods_watch_counts(const struct pods *p, struct list_watch_counts *ret);
 /* What keeps the watch from working now, or NULL. */
 const struct vk_err *pods_watch_error(const struct pods *p);
 

@@ -79,6 +79,8 @@ static void on_closed(void *conn_user)
 
     vk_timer_disarm(&l->tick);
     vk_timer_disarm(&l->end);
+    if (l->open_count)
+        --*l->open_count;
     l->events->closed(l->user);
 }
 
@@ -93,9 +95,12 @@ void client_link_init(struct client_link *l, struct vk_loop *loop,
     vk_timer_init(&l->end, loop, "end of a streaming session", on_end, l);
 }
 
-void client_link_open(struct client_link *l, struct tls_conn *conn)
+void client_link_open(struct client_link *l, struct tls_conn *conn, size_t *open_count)
 {
     l->conn = conn;
+    l->open_count = open_count;
+    if (open_count)
+        ++*open_count;
     l->active_ms = vk_mono_ms();
     vk_timer_arm(&l->tick, TICK_MS);
 }

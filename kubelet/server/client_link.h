@@ -31,13 +31,15 @@ struct client_link {
     int64_t active_ms, paused_ms;
     int64_t end_delay_ms;
     bool is_paused, is_ending;
+    size_t *open_count; /* how many of its kind are open; NULL: nobody counts */
 };
 extern const struct tls_listener_events client_link_conn_events;
 
-/* The connection is set by client_link_open; conn_user of the upgrade is the link. */
+/* The connection is set by client_link_open; conn_user of the upgrade is the link. open_count, or
+ * NULL, is one more until `closed`. */
 void client_link_init(struct client_link *l, struct vk_loop *loop,
                       const struct client_link_events *events, void *user);
-void client_link_open(struct client_link *l, struct tls_conn *conn);
+void client_link_open(struct client_link *l, struct tls_conn *conn, size_t *open_count);
 void client_link_send(struct client_link *l, struct vk_str bytes);
 bool client_link_is_full(const struct client_link *l);
 /* Stop and go on reading. */

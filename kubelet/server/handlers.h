@@ -19,7 +19,8 @@ struct handler_context {
     const char *node_name;
     int port;
     int64_t began_wall_ns;
-    const struct request_counts *requests; /* NULL: nobody counts */
+    const struct request_counts *requests;   /* NULL: nobody counts */
+    size_t *remote_commands, *port_forwards; /* open sessions; NULL: nobody counts */
 };
 
 /* path: decoded segments behind the route's name ({ns}, {pod}, {container}). */

@@ -60,9 +60,21 @@ static void write_pods(const struct handler_context *c, struct vk_buf *out)
 
 static void write_watch(const struct handler_context *c, struct vk_buf *out)
 {
+    struct list_watch_counts counts;
+
+    pods_watch_counts(c->pods, &counts);
     prometheus_family(out, "aci_kubelet_pod_watch_failing", PROMETHEUS_GAUGE,
                       "1 while pods can't be watched.");
     prometheus_int(out, "aci_kubelet_pod_watch_failing", NULL, pods_watch_error(c->pods) != NULL);
+    prometheus_family(out, "aci_kubelet_pod_lists_total", PROMETHEUS_COUNTER,
+                      "How often pods were listed; once, where nothing went wrong.");
+    prometheus_uint(out, "aci_kubelet_pod_lists_total", NULL, counts.lists);
+    prometheus_family(out, "aci_kubelet_pod_watches_total", PROMETHEUS_COUNTER,
+                      "Watches that were begun; each ends after some minutes.");
+    prometheus_uint(out, "aci_kubelet_pod_watches_total", NULL, counts.watches);
+    prometheus_family(out, "aci_kubelet_pod_watch_failures_total", PROMETHEUS_COUNTER,
+                      "Watches that ended with an error.");
+    prometheus_uint(out, "aci_kubelet_pod_watch_failures_total", NULL, counts.failures);
 }
 
 static void write_requests(const struct handler_context *c, struct vk_buf *out)
@@ -74,6 +86,16 @@ static void write_requests(const struct handler_context *c, struct vk_buf *out)
     for (size_t i = 0; r && i < r->count; i++)
         prometheus_uint(out, "kubelet_http_requests_total",
                         PROMETHEUS_LABELS({"path", r->paths[i]}), r->requests[i]);
+}
+
+static void write_streams(const struct handler_context *c, struct vk_buf *out)
+{
+    prometheus_family(out, "aci_kubelet_streams", PROMETHEUS_GAUGE,
+                      "Open sessions of clients: exec and attach, port-forward.");
+    prometheus_uint(out, "aci_kubelet_streams", PROMETHEUS_LABELS({"kind", "remote-command"}),
+                    c->remote_commands ? *c->remote_commands : 0);
+    prometheus_uint(out, "aci_kubelet_streams", PROMETHEUS_LABELS({"kind", "port-forward"}),
+                    c->port_forwards ? *c->port_forwards : 0);
 }
 
 static uint64_t count_open_files(void)
@@ -140,6 +162,7 @@ void handle_metrics(const struct handler_context *c, struct http_exchange *x)
     write_pods(c, &text);
     write_watch(c, &text);
     write_requests(c, &text);
+    write_streams(c, &text);
     if (c->provider->ops->write_metrics)
         c->provider->ops->write_metrics(c->provider->p, &text);
     if (!text.failed) {

@@ -267,5 +267,6 @@ void handle_port_forward(const struct handler_context *c, struct http_exchange *
     p->engine =
         port_forward_session_new(upgrade.protocol->value == OVER_WEBSOCKET, &engine_events, p);
     client_link_init(&p->link, c->loop, &link_events, p);
-    client_link_open(&p->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &p->link));
+    client_link_open(&p->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &p->link),
+                     c->port_forwards);
 }

@@ -305,6 +305,7 @@ void remote_session_serve(const struct handler_context *c, struct http_exchange 
     client_link_init(&s->link, c->loop, &link_events, s);
     vk_timer_init(&s->streams, c->loop, "streams of a remote command", on_streams_late, s);
     vk_timer_arm(&s->streams, STREAMS_MS);
-    client_link_open(&s->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &s->link));
+    client_link_open(&s->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &s->link),
+                     c->remote_commands);
     remote_command_open(s->engine);
 }

@@ -53,6 +53,7 @@ struct kubelet_server {
     struct handler_context context;
     uint64_t requests[ROUTES];
     struct request_counts request_counts;
+    size_t remote_commands, port_forwards; /* open */
     struct access *access;
     struct rest_client *client;
     struct serving_certificate *certificate;
@@ -357,6 +358,8 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
         .port = config->port,
         .began_wall_ns = vk_wall_ns(),
         .requests = &s->request_counts,
+        .remote_commands = &s->remote_commands,
+        .port_forwards = &s->port_forwards,
     };
     s->access = access_new(loop, &config->access);
     if (make_certificate(s, loop, &config->certificate, err) < 0 ||

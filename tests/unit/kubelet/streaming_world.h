@@ -323,7 +323,12 @@ static FAKE_UNUSED int streaming_setup(void **state)
     s->ops.exec_cancel = process_cancel;
     s->w->provider.ops = &s->ops;
     s->server.context = (struct handler_context){
-        .loop = s->w->loop, .pods = s->w->pods, .provider = &s->w->provider};
+        .loop = s->w->loop,
+        .pods = s->w->pods,
+        .provider = &s->w->provider,
+        .remote_commands = &s->server.remote_commands,
+        .port_forwards = &s->server.port_forwards,
+    };
     assert_int_equal(
         http_server_new(s->w->loop, &http, streaming_request, s, &s->server.http, &err), 0);
     s->w->memory.run_at_once = true;
@@ -340,6 +345,8 @@ static FAKE_UNUSED int streaming_teardown(void **state)
 
     http_server_free(s->server.http);
     assert_null(process_world.last);
+    assert_int_equal(s->server.remote_commands, 0);
+    assert_int_equal(s->server.port_forwards, 0);
     world_free(s->w);
     vk_free(s);
     return 0;

@@ -196,6 +196,10 @@ static void the_process_tells_of_itself(void **state)
         "aci_kubelet_pods{state=\"running\"} 1",
         "kubelet_node_name{node=\"burst-1\"} 1",
         "aci_kubelet_pod_watch_failing 0",
+        "aci_kubelet_pod_lists_total 1",
+        "aci_kubelet_pod_watches_total 1",
+        "aci_kubelet_pod_watch_failures_total 0",
+        "aci_kubelet_streams{kind=\"remote-command\"} 0",
         "kubelet_http_requests_total{path=\"/livez\"} 1",
     };
     struct streaming_world *s = *state;
@@ -219,6 +223,22 @@ static void the_process_tells_of_itself(void **state)
             fail_msg("no line %s in\n%s", lines[i], vk_buf_peek(&a.text));
     }
     vk_buf_release(&a.text);
+}
+
+static void an_open_session_is_counted_until_it_ends(void **state)
+{
+    struct streaming_world *s = *state;
+    struct wire w;
+
+    streaming_connect(s, &w);
+    assert_non_null(
+        strstr(streaming_ask(
+                   s, &w, WEBSOCKET_HEAD("/exec/default/web/c?command=cat&input=1&output=1", "")),
+               " 101 "));
+    assert_int_equal(s->server.remote_commands, 1);
+    assert_int_equal(s->server.port_forwards, 0);
+    wire_release(&w);
+    UNTIL(s, s->server.remote_commands == 0);
 }
 
 static bool never_synced(void *p)
@@ -248,6 +268,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(both_are_served_and_nothing_beside_them, streaming_setup,
                                         streaming_teardown),
         cmocka_unit_test_setup_teardown(the_process_tells_of_itself, streaming_setup,
+                                        streaming_teardown),
+        cmocka_unit_test_setup_teardown(an_open_session_is_counted_until_it_ends, streaming_setup,
                                         streaming_teardown),
         cmocka_unit_test_setup_teardown(who_knows_no_groups_is_not_ready, streaming_setup,
                                         streaming_teardown),
