@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from kubernetes.utils.quantity import parse_quantity
 
 from polling import eventually
 
@@ -33,9 +34,10 @@ def test_node_is_ready_with_the_labels_and_the_taint_of_virtual_nodes(world):
             if address.type == "InternalIP"] == [("InternalIP", world.node_address)]
     assert node.status.daemon_endpoints.kubelet_endpoint.port == 10250
     # The options are the upper bound; the subscription's quotas leave less.
-    assert node.status.capacity["pods"] == "5000"
-    eventually(lambda: int(world.core.read_node(world.node).status.allocatable["pods"]) < 5000, 30,
-               "the quotas are known")
+    assert parse_quantity(node.status.capacity["pods"]) == 5000
+    eventually(lambda: parse_quantity(
+        world.core.read_node(world.node).status.allocatable["pods"]) < 5000, 30,
+        "the quotas are known")
     assert node.status.capacity["memory"] == node.status.allocatable["memory"]
 
 

@@ -3,6 +3,7 @@
 when there is room again. DaemonSets that tolerate everything cause no storm of failed pods."""
 
 import pytest
+from kubernetes.utils.quantity import parse_quantity
 
 from polling import eventually
 from simulated import pod
@@ -19,7 +20,7 @@ def _quotas(world):
 
 
 def allocatable(world, resource):
-    return world.core.read_node(world.node).status.allocatable[resource]
+    return parse_quantity(world.core.read_node(world.node).status.allocatable[resource])
 
 
 def waiting(world, namespace, name):
@@ -56,7 +57,7 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     _, message = waiting(world, namespace, "waits")
     for part in ("'ContainerGroups'", f"Limit: '{groups + 1}'", f"Usage: '{groups + 1}'"):
         assert part in message
-    eventually(lambda: int(allocatable(world, "pods")) == groups + 1, 30, "the node offers no more")
+    eventually(lambda: allocatable(world, "pods") == groups + 1, 30, "the node offers no more")
     world.apply(namespace, scheduled_pod("unbound"))
     eventually(lambda: is_unschedulable(world, namespace, "unbound"), 30, "the scheduler keeps it")
     told = [event for event in world.events(namespace, "waits") if event.reason == QUOTA]
@@ -66,7 +67,7 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     quotas(groups=1000)
     eventually(lambda: is_running(world, namespace, "waits"), 90, "the pod that waited runs")
     eventually(lambda: is_running(world, namespace, "unbound"), 90, "the scheduler sent the other")
-    eventually(lambda: int(allocatable(world, "pods")) > groups + 3, 60, "the node offers more")
+    eventually(lambda: allocatable(world, "pods") > groups + 3, 60, "the node offers more")
     # One refusal was enough to know, and nothing was made twice.
     refused = world.puts_of(namespace)
     assert sorted(refused.values()) == [1, 1, 2], refused
