@@ -74,7 +74,7 @@ int container_command_whole(const struct resolved_container *c, const struct pod
                             const char *where, struct vk_arena *arena, struct json_strs *ret,
                             struct vk_err *err)
 {
-    struct json_strs out;
+    struct json_strs out = {0};
     if (container_command(c, image, where, arena, &out, err) < 0)
         return -(int)err->code;
     if (out.n == 0 && image && image->known)

@@ -183,8 +183,8 @@ int resources_of_pod(const struct resolved_pod *pod, const struct group_layout *
         .containers = vk_arena_array(arena, layout->container_count + 1, sizeof(*out.containers)),
     };
     struct container_resources of_pod = {0};
-    int64_t min_cpu;
-    int64_t min_memory;
+    int64_t min_cpu = 0;
+    int64_t min_memory = 0;
     if (read_floor(pod, layout, &of_pod, &min_cpu, &min_memory, err) < 0 ||
         read_containers(layout, &of_pod, &out, err) < 0)
         return -(int)err->code;

@@ -391,7 +391,7 @@ static void sort_volumes(const struct planner *p)
 {
     struct volume_plan *plan = p->out;
     struct group_volume **sorted =
-        vk_arena_array(p->arena, plan->volume_count + 1, sizeof(struct group_volume *));
+        vk_arena_array(p->arena, plan->volume_count + 1, sizeof(plan->volumes[0]));
     const struct volume *specs = p->pod->pod->spec.volumes.v;
     size_t n = 0;
     for (size_t i = 0; i <= p->pod->pod->spec.volumes.n; i++) {
