@@ -100,10 +100,10 @@ static void write_accounts(const struct metrics *m, struct vk_buf *out)
         prometheus_double(out, PREFIX "billed_vcpu_seconds_total",
                           PROMETHEUS_LABELS({"namespace", m->accounts[i].namespace_}),
                           (double)m->accounts[i].cpu_milli_ms / 1e6);
-    prometheus_family(out, PREFIX "billed_gb_seconds_total", PROMETHEUS_COUNTER,
+    prometheus_family(out, PREFIX "billed_gigabyte_seconds_total", PROMETHEUS_COUNTER,
                       "GB seconds of container groups, since this process began.");
     for (size_t i = 0; i < m->account_count; i++)
-        prometheus_double(out, PREFIX "billed_gb_seconds_total",
+        prometheus_double(out, PREFIX "billed_gigabyte_seconds_total",
                           PROMETHEUS_LABELS({"namespace", m->accounts[i].namespace_}),
                           m->accounts[i].gb_seconds);
     if (!has_prices)

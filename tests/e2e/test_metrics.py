@@ -5,6 +5,7 @@ import datetime
 import json
 import re
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -113,6 +114,30 @@ def test_counters_survive_the_kubelet(world, namespace):
     after = eventually(lambda: cpu in (seen := samples(world)) and seen, 60, "figures again")
     assert after[start] == before[start]
     assert after[cpu] >= before[cpu] > 0
+
+
+def test_a_counter_goes_back_only_with_a_later_start(world, namespace):
+    world.apply(namespace, busy("again"))
+    pod = running(world, namespace, "again")
+    cpu = ("cpu_usage_seconds_total", namespace, "again", "main")
+    start = ("start_time_seconds", namespace, "again", "main")
+    seen = [eventually(lambda: cpu in (one := samples(world)) and one, 40, "figures")]
+    group = next(group["name"] for group in world.groups_of(namespace)
+                 if pod.metadata.uid in group["tags"].values())
+    world.control_post("/incidents", {"incident": "restart", "group": group, "exitCode": 7148})
+
+    def began_anew():
+        one = samples(world)
+        if cpu in one:
+            seen.append(one)
+        return one.get(start, 0) > seen[0][start]
+    eventually(began_anew, 60, "a later start", every=0.5)
+    for before, after in zip(seen, seen[1:]):
+        assert after[start] >= before[start]
+        if after[start] == before[start]:
+            assert after[cpu] >= before[cpu]
+    # It counts from its new start, and cannot have used more than two CPUs since.
+    assert 0 < seen[-1][cpu] <= 2 * (time.time() - seen[-1][start])
 
 
 def test_the_summary_has_network_and_memory(world, namespace):

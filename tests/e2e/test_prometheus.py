@@ -74,7 +74,11 @@ def expressions():
             yield panel["title"], text.replace("$instance", ".*")
 
 
-def test_metrics_and_rules_are_well_formed(world, programs):
+def test_metrics_and_rules_are_well_formed(world, namespace, programs):
+    # Something is paid for, so that every family has samples.
+    world.apply(namespace, manifests.pod("web", manifests.web()))
+    eventually(lambda: f'namespace="{namespace}"' in world.kubectl(
+        "get", "--raw", f"/api/v1/nodes/{world.node}/proxy/metrics").stdout, 60, "costs are counted")
     for path in ("metrics", "metrics/resource"):
         text = world.kubectl("get", "--raw", f"/api/v1/nodes/{world.node}/proxy/{path}").stdout
         run = subprocess.run([programs / "promtool", "check", "metrics"], input=text,
