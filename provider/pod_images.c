@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "provider/container_command.h"
 #include "provider/group_sku.h"
+#include "provider/registry_credentials.h"
 #include "provider/security_context.h"
 #include "provider/start_wrapper.h"
 
@@ -28,27 +29,28 @@ struct pod_images_fetch {
 
 /* What decides whether an image must be read. */
 struct needs {
-    const struct pod *pod;
+    const struct resolved_pod *pod;
+    struct pod_annotations annotations;
     bool wrapped, users_matter;
 };
 
 static struct needs needs_of(const struct resolved_pod *pod, const struct provider_env *env)
 {
-    struct pod_annotations annotations;
     struct vk_err err;
-    struct needs n = {.pod = pod->pod};
+    struct needs n = {.pod = pod};
     /* Bad ones are refused elsewhere. */
-    if (annotations_read(pod->pod, env, &annotations, &err) < 0)
+    if (annotations_read(pod->pod, env, &n.annotations, &err) < 0)
         return n;
-    n.wrapped = start_wrapper_is_used(pod->pod, &annotations);
-    n.users_matter = !env->settings.warn_security && !group_sku_is_confidential(&annotations);
+    n.wrapped = start_wrapper_is_used(pod->pod, &n.annotations);
+    n.users_matter = !env->settings.warn_security && !group_sku_is_confidential(&n.annotations);
     return n;
 }
 
 static bool is_needed(const struct needs *n, const struct resolved_container *c)
 {
     return container_command_needs_image(c) || (n->wrapped && c->command.n == 0) ||
-           (n->users_matter && security_context_needs_image(n->pod, c->spec));
+           (n->users_matter && security_context_needs_image(n->pod->pod, c->spec) &&
+            !registry_credentials_are_an_identity(n->pod, &n->annotations, c->spec));
 }
 
 static bool any_needed(const struct needs *n, const struct resolved_container *c, size_t count)

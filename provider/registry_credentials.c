@@ -34,6 +34,14 @@ static bool has_secret(const struct resolved_pod *pod, struct vk_str host)
     return false;
 }
 
+bool registry_credentials_are_an_identity(const struct resolved_pod *pod,
+                                          const struct pod_annotations *annotations,
+                                          const struct container *c)
+{
+    const struct vk_str host = host_of(c->image);
+    return annotations->pull_identity && is_azure(host) && !has_secret(pod, host);
+}
+
 /* The i-th container of both kinds. */
 static const struct container *container_at(const struct resolved_pod *pod, size_t i)
 {
@@ -41,10 +49,12 @@ static const struct container *container_at(const struct resolved_pod *pod, size
                                     : pod->init_containers[i - pod->container_count].spec;
 }
 
-static bool is_pulled_by_identity(const struct resolved_pod *pod, size_t i)
+/* Once for each registry. */
+static bool is_pulled_by_identity(const struct resolved_pod *pod,
+                                  const struct pod_annotations *annotations, size_t i)
 {
     const struct vk_str host = host_of(container_at(pod, i)->image);
-    if (!is_azure(host) || has_secret(pod, host))
+    if (!registry_credentials_are_an_identity(pod, annotations, container_at(pod, i)))
         return false;
     for (size_t k = 0; k < i; k++) {
         if (vk_str_ieq(host_of(container_at(pod, k)->image), host))
@@ -58,8 +68,8 @@ void registry_credentials_write(struct json_writer *w, const struct resolved_pod
 {
     const size_t n = pod->container_count + pod->init_container_count;
     bool by_identity = false;
-    for (size_t i = 0; annotations->pull_identity && i < n; i++)
-        by_identity |= is_pulled_by_identity(pod, i);
+    for (size_t i = 0; i < n; i++)
+        by_identity |= is_pulled_by_identity(pod, annotations, i);
     if (pod->credential_count == 0 && !by_identity)
         return;
     json_begin_array(w, "imageRegistryCredentials");
@@ -73,7 +83,7 @@ void registry_credentials_write(struct json_writer *w, const struct resolved_pod
         json_end_object(w);
     }
     for (size_t i = 0; by_identity && i < n; i++) {
-        if (!is_pulled_by_identity(pod, i))
+        if (!is_pulled_by_identity(pod, annotations, i))
             continue;
         json_begin_object(w, NULL);
         json_put_str(w, "server", host_of(container_at(pod, i)->image));

@@ -181,6 +181,9 @@ static int check_non_root(const struct effective *e, const struct image_user *im
     if (e->has_user)
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.securityContext.runAsNonRoot: contradicts runAsUser 0", m->where);
+    /* An image that only ACI can read: a hardening that can't be checked is named. */
+    if (!m->image || !m->image->known)
+        return 0;
     if (!image->user_known)
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.securityContext.runAsNonRoot: the image's user is %.40s and may be "

@@ -25,7 +25,8 @@ const char *security_context_wanted_user(const struct pod *pod, const struct con
 VK_MUST_CHECK int security_context_check(const struct pod *pod, const struct group_layout *layout,
                                          const struct pod_annotations *annotations,
                                          const struct provider_env *env, struct vk_err *err);
-/* What needs the image: runAsUser, runAsGroup, runAsNonRoot. Errors: as above. */
+/* What needs the image: runAsUser, runAsGroup, runAsNonRoot (named where the image is not known).
+ * Errors: as above. */
 VK_MUST_CHECK int security_context_check_image(const struct pod *pod, const struct group_member *m,
                                                const struct pod_annotations *annotations,
                                                const struct provider_env *env, struct vk_err *err);

@@ -141,9 +141,47 @@ static void a_deletion_does_not_wait_for_a_registry(void **state)
 
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
 
+#define PULLED_BY_IDENTITY                                                                         \
+    "\"annotations\":{\"aci-kubelet.io/pull-identity\":\"/subscriptions/s\"},"
+
+static void an_image_is_read_where_it_decides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *metadata, *container;
+        bool warn, needed;
+    } rows[] = {
+        {"", "\"image\":\"app:1\"", false, false},
+        {"", "\"image\":\"app:1\",\"args\":[\"x\"]", false, true},
+        {"", "\"image\":\"app:1\",\"securityContext\":{\"runAsNonRoot\":true}", false, true},
+        {"", "\"image\":\"app:1\",\"securityContext\":{\"runAsUser\":1}", false, true},
+        {"", "\"image\":\"app:1\",\"securityContext\":{\"runAsUser\":1}", true, false},
+        {"\"annotations\":{\"aci-kubelet.io/sku\":\"Confidential\"},",
+         "\"image\":\"app:1\",\"securityContext\":{\"runAsUser\":1}", false, false},
+        {PULLED_BY_IDENTITY,
+         "\"image\":\"a.azurecr.io/app:1\",\"securityContext\":{\"runAsUser\":1}", false, false},
+        {PULLED_BY_IDENTITY,
+         "\"image\":\"other.example/app:1\",\"securityContext\":{\"runAsUser\":1}", false, true},
+    };
+    for (size_t i = 0; i < VK_COUNT(rows); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        const struct provider_env env = {.settings.warn_security = rows[i].warn};
+        const char *text = vk_arena_printf(
+            arena,
+            "{\"metadata\":{%s\"name\":\"p\",\"namespace\":\"n\",\"uid\":\"u\"},\"spec\":{"
+            "\"containers\":[{\"name\":\"c\",%s}]}}",
+            rows[i].metadata, rows[i].container);
+        struct resolved_pod *pod = sample_pod(vk_str_of(text), NULL, NULL);
+        if (pod_images_are_needed(pod, &env) != rows[i].needed)
+            fail_msg("%s", text);
+        resolved_pod_free(pod);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_image_is_read_where_it_decides),
         IN_WORLD(args_alone_follow_the_entrypoint_of_the_image),
         IN_WORLD(a_pod_that_names_its_command_asks_no_registry),
         IN_WORLD(another_working_directory_than_the_images_fails_the_pod),
