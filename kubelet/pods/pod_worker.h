@@ -48,8 +48,9 @@ struct pod_worker {
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
     int64_t given_up_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
-    int64_t retry_at_ms;    /* monotonic; nothing is tried before */
-    int64_t lost_at_ms;     /* monotonic; when its group was last made anew; 0: never */
+    int64_t finished_mono_ms;
+    int64_t retry_at_ms; /* monotonic; nothing is tried before */
+    int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
 
     struct backoff image_backoff;
     bool image_waits, image_backoff_shown;

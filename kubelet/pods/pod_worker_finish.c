@@ -22,9 +22,10 @@ static int64_t time_left_ms(const struct pod_worker *w)
 {
     int64_t ttl_ms = w->all->config.finished_group_ttl_ms;
     int64_t left_ms = ended_at_ms(w) + ttl_ms - vk_wall_ns() / MS_NS;
+    /* Our clock may have been set back, the platform's may be ahead: neither makes it longer. */
+    int64_t most_ms = w->finished_mono_ms + ttl_ms - vk_mono_ms();
 
-    /* The platform's clock may be ahead of ours. */
-    return left_ms > ttl_ms ? ttl_ms : left_ms;
+    return left_ms > most_ms ? most_ms : left_ms;
 }
 
 static bool has_group(const struct pod_worker *w)

@@ -57,6 +57,12 @@ static void note_moment(const struct pod_worker *w, enum pod_worker_state next)
         pod_phases_note(phases, w->pod->meta.uid, POD_ACCEPTED, vk_wall_ns());
 }
 
+static void note_finished(struct pod_worker *w)
+{
+    w->finished_at_ms = vk_wall_ms();
+    w->finished_mono_ms = vk_mono_ms();
+}
+
 void worker_set_state(struct pod_worker *w, enum pod_worker_state state)
 {
     if (w->state == state)
@@ -68,7 +74,7 @@ void worker_set_state(struct pod_worker *w, enum pod_worker_state state)
     w->state = state;
     w->all->counts[w->state]++;
     if (state == POD_WORKER_FINISHED)
-        w->finished_at_ms = vk_wall_ms();
+        note_finished(w);
 }
 
 const struct pod_status *worker_status(const struct pod_worker *w)
@@ -181,7 +187,7 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
     vk_list_init(&w->resolve_wait);
     w->state = pod_is_finished(pod) ? POD_WORKER_FINISHED : POD_WORKER_PENDING;
-    w->finished_at_ms = vk_wall_ms();
+    note_finished(w);
     all->counts[w->state]++;
     vk_map_put(all->by_uid, pod->meta.uid, w);
     return w;
