@@ -69,6 +69,9 @@ static void name_container(const struct unhonoured_context *c, const struct grou
     const char *log = s->termination_message_path;
     const struct flag flags[] = {
         {s->lifecycle && !vk_str_empty(s->lifecycle->stop_signal), ".lifecycle.stopSignal"},
+        {!m->is_sidecar && !vk_str_empty(s->restart_policy) &&
+             !vk_streq(s->restart_policy, c->pod->spec.restart_policy),
+         ".restartPolicy (a group has one, the pod's)"},
         {s->stdin_, ".stdin"},
         {s->tty, ".tty"},
         {vk_streq(s->image_pull_policy, "Never"), ".imagePullPolicy"},
