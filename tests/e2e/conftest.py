@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One world for the whole session, one Kubernetes namespace for each test."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -36,12 +37,12 @@ def _world(request):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture(name="namespace")
-def _namespace(request, world):
-    """Refuses pods that are not hardened; gone with all that is in it when the test ends."""
+@contextlib.contextmanager
+def _fresh_namespace(world, words):
+    """Refuses pods that are not hardened; gone with all that is in it at the end."""
     # Readable, short enough, and another one for each case of a parametrized test.
-    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
-    name = f"{words}-{zlib.crc32(request.node.name.encode()):08x}"
+    readable = re.sub(r"[^a-z0-9]+", "-", words.lower())[:40].strip("-")
+    name = f"{readable}-{zlib.crc32(words.encode()):08x}"
     labels = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "warn")}
     world.core.create_namespace(kubernetes.client.V1Namespace(
         metadata=kubernetes.client.V1ObjectMeta(name=name, labels=labels)))
@@ -53,6 +54,19 @@ def _namespace(request, world):
     # The namespace itself goes some seconds later: its controller looks only now and then.
     eventually(lambda: not world.pods(name), 60, f"no pod of {name} is left")
     eventually(lambda: not world.groups_of(name), 30, f"no container group of {name} is left")
+
+
+@pytest.fixture(name="namespace")
+def _namespace(request, world):
+    with _fresh_namespace(world, request.node.name) as name:
+        yield name
+
+
+@pytest.fixture(scope="module", name="shared_namespace")
+def _shared_namespace(request, world):
+    """One for all tests of a file."""
+    with _fresh_namespace(world, pathlib.Path(request.module.__file__).stem) as name:
+        yield name
 
 
 @pytest.hookimpl(hookwrapper=True)

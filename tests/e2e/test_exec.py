@@ -1,231 +1,295 @@
 # SPDX-License-Identifier: Apache-2.0
-"""kubectl exec, attach and cp: from the client through the API server and the kubelet port into a
-real container."""
+"""kubectl exec, attach and cp: from the client through the API server and the kubelet port into
+real containers, whose shells are busybox, dash and bash, and one that has none."""
 
 import concurrent.futures
-import fcntl
 import hashlib
 import os
-import pty
-import struct
 import subprocess
-import termios
+import time
 
 import kubernetes
 import kubernetes.stream
 import pytest
 
 import manifests
-from polling import eventually
+from polling import eventually, holds
+from terminal import Terminal
 
 # kubectl speaks websocket to the API server, and SPDY where it is told so.
 PROTOCOLS = {"websocket": {}, "spdy": {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}}
+IMAGES = {"busybox": "busybox", "dash": "aci-kubelet/dash:1.0", "bash": "aci-kubelet/bash:1.0"}
+ENOUGH = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
 
 
 class Box:
-    """A pod that does nothing but run, for commands beside its process."""
+    """Pods that do nothing but run, for commands beside their processes."""
 
     def __init__(self, world, namespace):
         self.world, self.namespace = world, namespace
-        world.apply(namespace, manifests.pod("box", manifests.shell(
-            "trap 'exit 0' TERM; while :; do sleep 1; done",
-            volumeMounts=[{"name": "scratch", "mountPath": "/scratch"}]),
-            volumes=[{"name": "scratch", "emptyDir": {}}], restartPolicy="Never"))
-        eventually(lambda: world.pod(namespace, "box").status.phase == "Running", 60, "it runs")
+        scratch = {"volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+                   "resources": ENOUGH}
+        pods = [manifests.pod(name, manifests.container("main", image, command=["sleep", "100000"],
+                                                        **scratch),
+                              volumes=[{"name": "scratch", "emptyDir": {}}],
+                              restartPolicy="Never", terminationGracePeriodSeconds=0)
+                for name, image in {**IMAGES, "no-shell": "aci-kubelet/no-shell:1.0"}.items()]
+        world.apply(namespace, *pods)
+        eventually(lambda: all(pod.status.phase == "Running" for pod in world.pods(namespace)), 120,
+                   "all run")
 
     def arguments(self, *arguments):
         return [str(self.world.bin / "kubectl"), "--kubeconfig", str(self.world.kubeconfig),
                 "-n", self.namespace, *arguments]
 
-    def run(self, *arguments, stdin=b"", env=None, timeout=60):
+    def run(self, *arguments, stdin=b"", env=None, timeout=90):
         return subprocess.run(self.arguments(*arguments), input=stdin, capture_output=True,
                               timeout=timeout, check=False, env=dict(os.environ, **(env or {})))
 
-    def exec(self, *command, flags=(), **options):
-        return self.run("exec", *flags, "box", "--", *command, **options)
+    def exec(self, *command, pod="busybox", flags=(), **options):
+        return self.run("exec", *flags, pod, "--", *command, **options)
+
+    def start(self, *arguments, **options):
+        return subprocess.Popen(self.arguments(*arguments), stdout=subprocess.PIPE, **options)
+
+    def processes(self):
+        return self.exec("ps").stdout
 
 
-@pytest.fixture(name="box")
-def _box(world, namespace):
-    return Box(world, namespace)
+@pytest.fixture(scope="module", name="box")
+def _box(world, shared_namespace):
+    return Box(world, shared_namespace)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_exit_code_and_streams(box, protocol):
-    run = box.exec("sh", "-c", "echo out; echo err >&2; exit 37", env=PROTOCOLS[protocol])
-    assert run.returncode == 37
-    assert run.stdout == b"out\n"
+@pytest.fixture(scope="session", name="full")
+def _full(request):
+    return request.config.getoption("--full")
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("pod", IMAGES)
+def test_exit_code_streams_and_arguments(box, pod):
+    words = ["a", "b c", "$x", "", "it's", 'say "hi"', "back\\slash", "line\nbreak", "*", "é", "-n",
+             "`date`", ";", "--"]
+    script = 'for word; do printf "<%s>" "$word"; done; echo err >&2; exit 37'
+    run = box.exec("sh", "-c", script, "name", *words, pod=pod)
+    assert run.stdout.decode() == "".join(f"<{word}>" for word in words)
     assert run.stderr == b"err\ncommand terminated with exit code 37\n"
+    assert run.returncode == 37
 
 
-def test_success_says_nothing(box):
-    run = box.exec("true")
+def test_success_says_nothing_by_spdy_too(box):
+    run = box.exec("true", env=PROTOCOLS["spdy"])
     assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
 
 
-def test_arguments_arrive_intact(box):
-    words = ["a", "b c", "$x", "", "it's", 'say "hi"', "back\\slash", "line\nbreak", "*", "é", "-n",
-             "`date`", ";", "--"]
-    run = box.exec("sh", "-c", 'for word; do printf "<%s>" "$word"; done', "name", *words)
-    assert run.stdout.decode() == "".join(f"<{word}>" for word in words)
-
-
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_input_comes_back_byte_for_byte(box, protocol):
-    data = os.urandom(2_000_000)
-    run = box.exec("cat", flags=["-i"], stdin=data, env=PROTOCOLS[protocol], timeout=90)
+@pytest.mark.parametrize("pod, protocol", [("busybox", "websocket"), ("busybox", "spdy"),
+                                           ("dash", "websocket"), ("bash", "websocket")])
+def test_input_comes_back_byte_for_byte(box, full, pod, protocol):
+    size = 100_000_000 if full else 500_000
+    data = os.urandom(size)
+    began = time.monotonic()
+    run = box.exec("cat", pod=pod, flags=["-i"], stdin=data, env=PROTOCOLS[protocol], timeout=600)
+    print(f"{size / (time.monotonic() - began) / 1e6:.1f} MB/s both ways")
     assert run.returncode == 0, run.stderr
-    assert hashlib.sha256(run.stdout).hexdigest() == hashlib.sha256(data).hexdigest()
+    assert digest(run.stdout) == digest(data)
 
 
-def test_both_outputs_at_once_are_whole(box):
-    script = ("dd if=/dev/zero bs=10000 count=100 2>/dev/null | tr '\\0' o & "
-              "dd if=/dev/zero bs=10000 count=100 2>/dev/null | tr '\\0' e >&2; wait")
-    run = box.exec("sh", "-c", script, timeout=90)
+@pytest.mark.parametrize("pod", IMAGES)
+def test_both_outputs_at_once_are_whole(box, full, pod):
+    count = 2000 if full else 50
+    script = (f"dd if=/dev/zero bs=10000 count={count} 2>/dev/null | tr '\\0' o & "
+              f"dd if=/dev/zero bs=10000 count={count} 2>/dev/null | tr '\\0' e >&2; wait")
+    run = box.exec("sh", "-c", script, pod=pod, timeout=600)
     assert run.returncode == 0
-    assert run.stdout == b"o" * 1_000_000
-    assert run.stderr == b"e" * 1_000_000
+    assert digest(run.stdout) == digest(b"o" * 10_000 * count)
+    assert digest(run.stderr) == digest(b"e" * 10_000 * count)
 
 
-def test_output_is_live_and_the_end_of_input_is_seen(box):
-    process = subprocess.Popen(box.arguments("exec", "-i", "box", "--", "cat"),
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+@pytest.mark.parametrize("pod", IMAGES)
+def test_output_is_live_and_the_end_of_input_is_seen(box, pod):
+    process = box.start("exec", "-i", pod, "--", "cat", stdin=subprocess.PIPE)
     for line in (b"one\n", b"two\n"):
         process.stdin.write(line)
         process.stdin.flush()
         assert process.stdout.readline() == line
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
 
 
 def test_idle_input_does_not_keep_a_command(box):
     reading, writing = os.pipe()
-    with subprocess.Popen(box.arguments("exec", "-i", "box", "--", "true"), stdin=reading) as run:
-        assert run.wait(timeout=30) == 0
+    with subprocess.Popen(box.arguments("exec", "-i", "busybox", "--", "true"),
+                          stdin=reading) as run:
+        assert run.wait(timeout=60) == 0
     os.close(reading)
     os.close(writing)
 
 
-def test_missing_program_is_an_error(box):
-    run = box.exec("no-such-program")
+def test_what_a_command_leaves_running_does_not_keep_the_client(box):
+    run = box.exec("sh", "-c", "sleep 3131 & echo started; exit 6")
+    assert (run.stdout, run.returncode) == (b"started\n", 6)
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["exec", "busybox", "--", "no-such-program"], b"no-such-program"),
+    (["exec", "no-shell", "--", "ls", "/"], b"no usable /bin/sh"),
+    (["exec", "busybox", "-c", "other", "--", "true"], b"other"),
+    (["exec", "none", "--", "true"], b"none"),
+])
+def test_what_can_not_run_is_an_error(box, arguments, said):
+    run = box.run(*arguments)
     assert run.returncode != 0
-    assert b"no-such-program" in run.stderr + run.stdout
+    assert said in run.stderr
 
 
-def test_container_and_pod_that_are_none(world, namespace, box):
-    assert box.run("exec", "box", "-c", "other", "--", "true").returncode != 0
-    assert world.kubectl("exec", "-n", namespace, "none", "--", "true",
-                         check=False).returncode != 0
-
-
-class Terminal:
-    """A kubectl with a terminal of our own."""
-
-    def __init__(self, arguments, rows, columns):
-        self.master, slave = pty.openpty()
-        self.resize(rows, columns)
-        self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave,
-                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(
-                                            0, termios.TIOCSCTTY, 0))
-        os.close(slave)
-        os.set_blocking(self.master, False)
-        self.seen = b""
-
-    def resize(self, rows, columns):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def type(self, text):
-        os.write(self.master, text)
-
-    def read(self):
-        try:
-            while piece := os.read(self.master, 65536):
-                self.seen += piece
-        except (BlockingIOError, OSError):
-            pass
-        return self.seen
-
-    def expect(self, text, timeout=30):
-        eventually(lambda: text in self.read(), timeout, f"the terminal shows {text!r}")
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-
-
-def test_terminal_has_the_clients_size(box):
-    terminal = Terminal(box.arguments("exec", "-it", "box", "--", "sh"), 33, 111)
-    try:
-        terminal.type(b"stty size; echo re''ady\r")
-        terminal.expect(b"33 111")
-        terminal.expect(b"ready")
-        # Ctrl-C ends the command, not the shell.
-        terminal.type(b"sleep 1000\r")
-        terminal.expect(b"sleep 1000")
-        terminal.type(b"\x03")
-        terminal.type(b"echo al''ive; exit 5\r")
-        terminal.expect(b"alive")
-        assert terminal.process.wait(timeout=30) == 5
-    finally:
-        terminal.close()
+def test_many_at_once(box, full):
+    count = 50 if full else 20
+    began = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        runs = list(pool.map(
+            lambda n: box.exec("sh", "-c", f"echo {n}; exit {n}", timeout=240), range(count)))
+    print(f"{count} execs in {time.monotonic() - began:.1f} s")
+    assert [run.returncode for run in runs] == list(range(count))
+    assert [run.stdout for run in runs] == [f"{n}\n".encode() for n in range(count)]
 
 
 def test_cp_both_ways(box, tmp_path):
-    data = os.urandom(500_000)
+    data = os.urandom(300_000)
     (tmp_path / "in").write_bytes(data)
-    run = box.run("cp", str(tmp_path / "in"), "box:/scratch/file")
+    run = box.run("cp", str(tmp_path / "in"), "busybox:/scratch/file")
     assert run.returncode == 0, run.stderr
-    run = box.run("cp", "box:/scratch/file", str(tmp_path / "out"))
+    run = box.run("cp", "busybox:/scratch/file", str(tmp_path / "out"))
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "out").read_bytes() == data
 
 
-def test_many_at_once(box):
-    with concurrent.futures.ThreadPoolExecutor(10) as pool:
-        runs = list(pool.map(lambda n: box.exec("sh", "-c", f"echo {n}; exit {n}"), range(10)))
-    assert [run.returncode for run in runs] == list(range(10))
-    assert [run.stdout for run in runs] == [f"{n}\n".encode() for n in range(10)]
-
-
-def test_python_client_speaks_websocket_to_the_kubelet(world, namespace, box):
+def test_python_client_speaks_websocket_to_the_kubelet(world, box):
     """Its version 4 is passed through by the API server as it is."""
-    assert box
     # A client of its own: the stream function changes the one that it is given.
     core = kubernetes.client.CoreV1Api(
         kubernetes.config.new_client_from_config(str(world.kubeconfig)))
     answer = kubernetes.stream.stream(
-        core.connect_get_namespaced_pod_exec, "box", namespace,
+        core.connect_get_namespaced_pod_exec, "busybox", box.namespace,
         command=["sh", "-c", "echo out; echo err >&2; exit 4"], stdin=False, stdout=True,
         stderr=True, tty=False, _preload_content=False)
-    answer.run_forever(timeout=30)
+    answer.run_forever(timeout=60)
     assert answer.read_stdout() == "out\n"
     assert answer.read_stderr() == "err\n"
     assert answer.returncode == 4
 
 
+# --- terminals --------------------------------------------------------------------------------
+
+@pytest.fixture(name="shell")
+def _shell(box):
+    command = " ".join(box.arguments("exec", "-it", "busybox", "--", "sh"))
+    # What the client ends with stays on the screen.
+    terminal = Terminal(["sh", "-c", f"{command}; echo client ended with $?; sleep 1000"], 24, 100)
+    terminal.expect("/ $")
+    yield terminal
+    terminal.close()
+
+
+def test_terminal_has_the_clients_size_and_follows_it(shell):
+    shell.type("stty size", "Enter")
+    shell.expect("24 100")
+    shell.resize(30, 90)
+
+    def resized():
+        shell.type("stty size", "Enter")
+        return "30 90" in shell.screen()
+    eventually(resized, 60, "the new size arrived", every=1)
+
+
+def test_interrupt_ends_the_command_alone(shell):
+    # Ctrl-C ends the command, not the shell.
+    shell.type("sleep 1000", "Enter")
+    shell.type("C-c")
+    shell.type("echo al''ive", "Enter")
+    shell.expect("alive")
+    shell.type("exit 5", "Enter")
+    shell.expect("client ended with 5")
+
+
+def test_full_screen_program(box, shell):
+    shell.type("vi /scratch/note", "Enter")
+    # vi fills the screen to its last line.
+    shell.expect("~\n" * 20)
+    shell.type("i", "first", "Enter", "second", "Escape")
+    # An escape and what follows it at once would be another key.
+    shell.expect("- /scratch/note")
+    shell.type("Up", "0", "i", "very ", "Escape")
+    shell.expect("- /scratch/note")
+    shell.expect("very first\nsecond\n~")
+    shell.type(":wq", "Enter")
+    shell.expect("/ $")
+    shell.type("exit", "Enter")
+    shell.expect("client ended with 0")
+    assert box.exec("cat", "/scratch/note").stdout == b"very first\nsecond\n"
+
+
+# --- clients that leave or stop ---------------------------------------------------------------
+
 def test_a_client_that_leaves_ends_its_process(box):
-    process = subprocess.Popen(box.arguments("exec", "-i", "box", "--", "sh", "-c",
-                                             "echo up; exec sleep 4242"),
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = box.start("exec", "-i", "busybox", "--", "sh", "-c", "echo up; exec sleep 4242",
+                        stdin=subprocess.PIPE)
     assert process.stdout.readline() == b"up\n"
+    assert b"4242" in box.processes()
     process.kill()
     process.wait()
-    eventually(lambda: b"4242" not in box.exec("ps").stdout, 30, "the process has ended")
+    eventually(lambda: b"4242" not in box.processes(), 60, "the process has ended", every=1)
 
 
-def test_attach_shows_output_live(world, namespace):
-    world.apply(namespace, manifests.pod("talker", manifests.shell(
-        "i=0; while [ $i -lt 300 ]; do i=$((i+1)); echo tick $i; sleep 0.2; done")))
-    eventually(lambda: world.pod(namespace, "talker").status.phase == "Running", 60, "it runs")
-    process = subprocess.Popen(
-        [str(world.bin / "kubectl"), "--kubeconfig", str(world.kubeconfig), "-n", namespace,
-         "attach", "talker"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+def test_a_client_that_stops_reading_stops_the_source(box):
+    script = ("rm -f /scratch/steps; while dd if=/dev/zero bs=50000 count=1 2>/dev/null; do "
+              "echo >>/scratch/steps; done")
+    process = box.start("exec", "busybox", "--", "sh", "-c", script)
+
+    def steps():
+        return int(box.exec("sh", "-c", "wc -l </scratch/steps").stdout or 0)
     try:
-        lines = [process.stdout.readline() for _ in range(5)]
-        numbers = [int(line.split()[1]) for line in lines]
-        assert numbers == list(range(numbers[0], numbers[0] + 5))
+        seen = 0
+
+        def stands():
+            nonlocal seen
+            before, seen = seen, steps()
+            return seen and before == seen
+        eventually(stands, 120, "the source stands still", every=2)
+        # It goes on where it stood.
+        assert process.stdout.read(1_000_000) == b"\0" * 1_000_000
+        stood = seen
+        drained = 0
+
+        def goes_on():
+            nonlocal drained
+            drained += len(process.stdout.read(1_000_000))
+            return steps() > stood
+        eventually(goes_on, 120, "the source goes on")
     finally:
         process.kill()
         process.wait()
+
+
+# --- attach -----------------------------------------------------------------------------------
+
+def test_attach_shows_output_live_and_says_that_it_takes_no_input(world, box):
+    world.apply(box.namespace, manifests.pod("talker", manifests.shell(
+        "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.5; done"),
+        terminationGracePeriodSeconds=0))
+    eventually(lambda: world.pod(box.namespace, "talker").status.phase == "Running", 60, "it runs")
+    process = box.start("attach", "talker", stderr=subprocess.DEVNULL)
+    try:
+        numbers = [int(process.stdout.readline().split()[1]) for _ in range(4)]
+        assert numbers == list(range(numbers[0], numbers[0] + 4))
+    finally:
+        process.kill()
+        process.wait()
+    run = box.run("attach", "-i", "talker", stdin=b"x\n")
+    assert run.returncode != 0
+    assert b"no input" in run.stderr

@@ -9,7 +9,7 @@ PACKAGES_GO=(golang-go)
 PACKAGES_WORLD=(ca-certificates curl openssl iproute2 nftables util-linux podman runc conmon buildah
     netavark golang-github-containers-common docker-registry busybox-static)
 PACKAGES_TEST=(clang-16 clang-format-16 libclang-rt-16-dev libcmocka-dev shellcheck git python3
-    python3-venv jq mmdebstrap)
+    python3-venv jq mmdebstrap tmux)
 
 # install_packages NAME...: asks apt only for what is missing, so that a second run is quick.
 install_packages() {
