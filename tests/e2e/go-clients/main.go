@@ -320,9 +320,12 @@ func checkForward(name string, forward start) {
 		if err != nil {
 			return err
 		}
-		problems := make(chan error, forwarded)
+		// The web server's queue of connections is short, and what comes over it is reset.
+		problems, slots := make(chan error, forwarded), make(chan bool, atOnce)
 		for range forwarded {
+			slots <- true
 			go func() {
+				defer func() { <-slots }()
 				body, err := fetch(ports[0].Local)
 				if err == nil && body != expected {
 					err = fmt.Errorf("%q instead of %q", body, expected)
