@@ -215,6 +215,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
         finish(op, &op->put_err);
         return;
     }
+    /* An earlier refusal says nothing of this PUT. */
+    op->pod->refused = false;
     op->pod->uncertain = true;
     op->call = container_groups_get(op->writer->groups, op->pod->group, turn_of(op->pod),
                                     on_looked_after_put, op);
