@@ -41,7 +41,8 @@ def _world(request):
 def _make_namespace(world, name):
     world.core.create_namespace(kubernetes.client.V1Namespace(
         metadata=kubernetes.client.V1ObjectMeta(name=name)))
-    eventually(lambda: world.core.read_namespaced_service_account("default", name), 30,
+    # A controller manager that lost the API server in the case before pauses for up to a minute.
+    eventually(lambda: world.core.read_namespaced_service_account("default", name), 120,
                f"the default service account of {name}")
 
 
