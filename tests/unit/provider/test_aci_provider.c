@@ -13,6 +13,10 @@ static bool two_done(struct world *w)
 {
     return w->done >= 2;
 }
+static bool three_done(struct world *w)
+{
+    return w->done >= 3;
+}
 static bool is_pending(struct world *w)
 {
     return vk_streq(w->phase, "Pending");
@@ -110,6 +114,25 @@ static void a_put_that_never_arrived_is_looked_for_before_the_next_one(void **st
     assert_int_equal(w->err.code, VK_OK);
     assert_int_equal(w->arm.reads, reads + 1);
     assert_int_equal(world_group(w, "web", "u1")->starts, 1);
+}
+
+static void a_refusal_before_it_is_no_reason_to_send_a_lost_put_blindly(void **state)
+{
+    struct world *w = *state;
+    sync_world(w);
+    w->arm.rule = (struct arm_rule){"PUT", ARM_REFUSE, 409, "RegistryErrorResponse", 1};
+    world_create(w, "web", "u1", false);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+    w->arm.rule = (struct arm_rule){.method = "PUT", .kind = ARM_DROP, .count = 1};
+    world_create(w, "web", "u1", true);
+    UNTIL(w, two_done);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+    const unsigned reads = w->arm.reads;
+    world_create(w, "web", "u1", true);
+    UNTIL(w, three_done);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_int_equal(w->arm.reads, reads + 1);
 }
 
 static void a_5xx_is_an_unknown_outcome(void **state)
@@ -396,6 +419,7 @@ int main(void)
         IN_WORLD(a_pod_is_created_runs_ends_and_is_deleted),
         IN_WORLD(nothing_is_created_before_the_groups_are_known),
         IN_WORLD(a_lost_put_answer_leads_to_adoption_not_to_a_second_put),
+        IN_WORLD(a_refusal_before_it_is_no_reason_to_send_a_lost_put_blindly),
         IN_WORLD(a_put_that_never_arrived_is_looked_for_before_the_next_one),
         IN_WORLD(a_5xx_is_an_unknown_outcome),
         IN_WORLD(a_transitioning_group_of_ours_is_adopted),
