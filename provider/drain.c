@@ -240,7 +240,7 @@ static void on_item(void *user, const struct container_group *group)
 static void on_listed(void *user, const struct groups_listing *listing, const struct vk_err *err)
 {
     struct program *p = user;
-    struct vk_arena *arena VK_ARENA_AUTO = vk_take(p->list_arena);
+    struct vk_arena *arena = vk_take(p->list_arena);
     const struct json_strs uids = {.v = p->uids, .n = p->uid_count};
     struct vk_err bad;
 
@@ -252,6 +252,7 @@ static void on_listed(void *user, const struct groups_listing *listing, const st
         err = &bad;
     }
     p->listed(p->listed_user, err ? NULL : &uids, err);
+    vk_arena_free(arena);
 }
 
 static void list_groups(void *user, const char *cluster_id, drain_groups_fn done, void *done_user)
