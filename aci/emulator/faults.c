@@ -27,7 +27,7 @@ struct faults {
 };
 
 static const struct json_field action_fields[] = {
-    JSON_INT(struct fault_action, status, "status", 0, 100, 599),
+    JSON_INT(struct fault_action, status, "status", 0, 400, 599),
     JSON_STR(struct fault_action, code, "code", 0),
     JSON_STR(struct fault_action, message, "message", 0),
     JSON_INT(struct fault_action, retry_after_s, "retryAfter", 0, 0, 86400),

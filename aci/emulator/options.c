@@ -304,7 +304,7 @@ static const struct option_set set = {
         "    where ACTION has one or more of\n"
         "      \"delayMs\":2000   a slow answer; then whatever else is asked for\n"
         "      \"status\":429,\"code\":\"TooManyRequests\",\"message\":TEXT,\"retryAfter\":10\n"
-        "                       refused, with any status, code and Retry-After\n"
+        "                       refused, with any status from 400, code and Retry-After\n"
         "      \"lost\":true      carried out, but the connection is cut instead of an answer\n"
         "      \"hide\":true      a GET does not find the group, a LIST leaves the matching out\n"
         "      \"ghost\":true     a DELETE is answered as done, and the group stays\n"

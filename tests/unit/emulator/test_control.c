@@ -170,9 +170,12 @@ static void a_fault_without_end_lasts_until_it_is_removed(void **state)
 
 static void a_fault_with_a_typing_error_is_refused(void **state)
 {
-    static const char *const bodies[] = {"", "{'action':{'staus':500}}",
+    static const char *const bodies[] = {"",
+                                         "{'action':{'staus':500}}",
                                          "{'oparation':'x','action':{}}",
-                                         "{'action':{'status':42}}", "{'count':-1,'action':{}}"};
+                                         "{'action':{'status':42}}",
+                                         "{'action':{'status':200}}",
+                                         "{'count':-1,'action':{}}"};
     struct world w;
 
     (void)state;
