@@ -406,7 +406,8 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
     p->resolver = resolver_new(p->loop);
     const struct exec_streams_config streams = {
         .resolver = p->resolver,
-        .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file};
+        .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file,
+        .message_max = c->exec_message_max};
     p->streams = exec_streams_new(p->loop, &streams);
     p->execs = exec_sessions_new(p->loop, p->groups, p->streams);
     p->monitor = monitor_new(p->arm, c->subscription, c->resource_group);

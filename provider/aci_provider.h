@@ -57,6 +57,7 @@ struct aci_provider_config {
     int64_t memory_bytes; /* [4 Ti] */
     int64_t pods;         /* [5,000] */
 
+    size_t exec_message_max;   /* longest message of input to a container [50] */
     bool realtime_metrics;     /* container groups get the extension; Azure Monitor alone if not */
     const char *prices;        /* see metrics.h; NULL: nothing is said of costs */
     int realtime_metrics_port; /* where it answers [18899] */

@@ -220,6 +220,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         .identity_endpoint = environment("IDENTITY_ENDPOINT"),
         .cluster_dns = o->cluster_dns,
         .cluster_domain = o->cluster_domain,
+        .exec_message_max = (size_t)o->exec_message_bytes,
         .realtime_metrics = o->realtime_metrics,
         .prices = o->prices,
         .registry_mirrors = o->registry_mirrors.v,

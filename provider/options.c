@@ -350,6 +350,17 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .arg = "DOMAIN",
      .help = "Domain of the cluster's Services."},
+    {.name = "exec-message-bytes",
+     .kind = OPTION_INT,
+     OPT(exec_message_bytes),
+     .fallback = "50",
+     .min = 1,
+     .max = 16384,
+     .group = GROUPS,
+     .arg = "BYTES",
+     .help = "Longest message of input that exec sends to a container. Azure was seen to cut "
+             "longer ones than 50 in 2019; where it does not, 16384 makes input many times "
+             "faster."},
     {.name = "realtime-metrics",
      .kind = OPTION_BOOL,
      OPT(realtime_metrics),

@@ -33,6 +33,7 @@ struct aci_kubelet_options {
     struct json_strs tag_labels, deny_annotations;
     const char *log_analytics_id, *log_analytics_key, *log_analytics_type, *cluster_resource_id;
     const char *kube_proxy_kubeconfig, *cluster_cidr;
+    int64_t exec_message_bytes;
     bool realtime_metrics;
     const char *prices;
     struct json_strs registry_mirrors;
