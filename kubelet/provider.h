@@ -143,6 +143,12 @@ struct provider_ops {
      */
     void (*create_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);
     /*
+     * Looks once more for a group that was not reported, since a platform's list may leave one out:
+     * success when it is there, its status follows by upcall; VK_NOT_FOUND when it is gone. NULL:
+     * what was reported is all.
+     */
+    void (*find_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
+    /*
      * Removes the group; success when the platform says that it is gone. A create_pod that is under
      * way for the pod completes first, at once where nothing was sent yet.
      */

@@ -94,6 +94,13 @@ static void aci_create_pod(void *self, struct resolved_pod *pod, provider_done_f
     group_writer_create(p->writer, pod, done, user);
 }
 
+static void aci_find_pod(void *self, const struct pod_identity *id, provider_done_fn done,
+                         void *user)
+{
+    struct aci_provider *p = self;
+    group_writer_find(p->writer, id, done, user);
+}
+
 static void aci_delete_pod(void *self, const struct pod_identity *id, provider_done_fn done,
                            void *user)
 {
@@ -296,6 +303,7 @@ static const struct provider_ops aci_ops = {
     .name = "azure",
     .start = aci_start,
     .create_pod = aci_create_pod,
+    .find_pod = aci_find_pod,
     .delete_pod = aci_delete_pod,
     .retire_pod = aci_retire_pod,
     .get_container_logs = aci_get_container_logs,

@@ -23,9 +23,10 @@ struct group_writer {
     bool settling; /* nothing is sent any more */
 };
 
-enum write_kind { WRITE_CREATE, WRITE_DELETE };
+enum write_kind { WRITE_CREATE, WRITE_FIND, WRITE_DELETE };
 
-/* One create_pod or delete_pod under way. Hangs on its pod unless it never got that far. */
+/* One create_pod, find_pod or delete_pod under way. Hangs on its pod unless it never got that far.
+ */
 struct write_op {
     struct vk_list link;
     struct group_writer *writer;
@@ -311,6 +312,21 @@ static void prepare(struct write_op *op)
         put(op, NULL);
 }
 
+/* True: the group itself is missing, not what it would be in, which says nothing of it. */
+static bool is_group_missing(const struct vk_err *err)
+{
+    return err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
+           !vk_streq(err->reason, "SubscriptionNotFound");
+}
+
+static void look_failed(struct write_op *op, const struct vk_err *err)
+{
+    struct vk_err failure = *err;
+    if (failure.code == VK_NOT_FOUND)
+        failure.code = VK_UNAVAILABLE;
+    finish(op, &failure);
+}
+
 static void on_looked_before_put(void *user, const struct container_group *group,
                                  const struct vk_err *err)
 {
@@ -318,15 +334,11 @@ static void on_looked_before_put(void *user, const struct container_group *group
     op->call = NULL;
     if (group) {
         take_existing(op, group);
-    } else if (err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
-               !vk_streq(err->reason, "SubscriptionNotFound")) {
+    } else if (is_group_missing(err)) {
         op->pod->uncertain = false;
         prepare(op);
     } else {
-        struct vk_err failure = *err;
-        if (failure.code == VK_NOT_FOUND)
-            failure.code = VK_UNAVAILABLE;
-        finish(op, &failure);
+        look_failed(op, err);
     }
 }
 
@@ -377,6 +389,35 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
             container_groups_get(w->groups, pod->group, turn_of(pod), on_looked_before_put, op);
     else
         prepare(op);
+}
+
+static void on_found(void *user, const struct container_group *group, const struct vk_err *err)
+{
+    struct write_op *op = user;
+    op->call = NULL;
+    op->pod->wanted = group != NULL;
+    if (group)
+        take_existing(op, group);
+    else if (is_group_missing(err))
+        finish(op, err);
+    else
+        look_failed(op, err);
+}
+
+void group_writer_find(struct group_writer *w, const struct pod_identity *id, provider_done_fn done,
+                       void *user)
+{
+    struct tracked_pod *pod = tracker_get(w->tracker, id);
+    if (pod->write) {
+        struct vk_err err;
+        (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
+        refuse(w, done, user, &err);
+        return;
+    }
+    struct write_op *op = op_new(w, WRITE_FIND, done, user);
+    op->pod = pod;
+    pod->write = op;
+    op->call = container_groups_get(w->groups, pod->group, turn_of(pod), on_found, op);
 }
 
 static void on_deleted(void *user, const struct vk_err *err)

@@ -27,7 +27,9 @@ void group_writer_stop(struct group_writer *w);
 /* Before tracker_free. NULL is fine. */
 void group_writer_free(struct group_writer *w);
 
-/* As create_pod and delete_pod of struct provider_ops. */
+/* As find_pod, create_pod and delete_pod of struct provider_ops. */
+void group_writer_find(struct group_writer *w, const struct pod_identity *id, provider_done_fn done,
+                       void *user);
 void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
                          provider_done_fn done, void *user);
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,

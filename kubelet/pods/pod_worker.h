@@ -37,6 +37,7 @@ struct pod_worker {
     bool is_accepted; /* the first status was set */
     bool may_exist;   /* a group may exist: look before the first PUT, delete it at the end */
     bool is_tried;    /* create_pod was called by this process */
+    bool is_absent;   /* find_pod did not find the group */
     bool group_seen;  /* the provider reported the group */
     bool group_gone;  /* and it is gone for sure */
     bool drop_group;  /* the pod has ended and its group must not stay */
@@ -57,6 +58,8 @@ struct pod_worker {
     struct vk_err last_error; /* the last one that an Event told of */
 };
 
+/* Borrows from the worker's pod. */
+struct pod_identity worker_identity(const struct pod_worker *w);
 /* What is queued is looked at later, never from inside the call. */
 void worker_queue(struct pod_worker *w);
 void worker_set_state(struct pod_worker *w, enum pod_worker_state state);

@@ -111,12 +111,41 @@ static bool is_provider_ready(struct pod_workers *all)
     return all->provider_synced;
 }
 
-/* The pod ran when we came up, but the provider, which knows all groups, did not report its. */
+static void on_found(void *user, const struct vk_err *err)
+{
+    struct pod_worker *w = user;
+
+    w->operations--;
+    if (w->all->stopped)
+        return;
+    w->is_absent = err && err->code == VK_NOT_FOUND;
+    if (w->is_deleted || w->state != POD_WORKER_PENDING || w->is_absent) {
+        worker_queue(w);
+    } else if (err) {
+        worker_retry(w, err->retry_after_ms);
+    } else {
+        w->group_seen = true;
+        worker_settle(w);
+    }
+}
+
+/*
+ * The pod ran when we came up, but the provider did not report its group. True: it is not to be
+ * created now, since it is looked for or has failed.
+ */
 static bool is_lost_at_start(struct pod_worker *w)
 {
-    bool first = w->was_initial && !w->is_tried && !w->group_seen && !w->lost_at_ms;
+    const struct provider *p = w->all->config.provider;
+    const struct pod_identity id = worker_identity(w);
 
-    return first && status_has_started(&w->pod->status) && worker_group_lost(w);
+    if (!w->was_initial || w->is_tried || w->group_seen || w->lost_at_ms ||
+        !status_has_started(&w->pod->status))
+        return false;
+    if (!p->ops->find_pod || w->is_absent)
+        return worker_group_lost(w);
+    w->operations++;
+    p->ops->find_pod(p->p, &id, on_found, w);
+    return true;
 }
 
 void worker_create(struct pod_worker *w)

@@ -8,13 +8,6 @@
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
 
-static struct pod_identity identity_of(const struct pod_worker *w)
-{
-    const struct object_meta *m = &w->pod->meta;
-
-    return (struct pod_identity){.namespace_ = m->namespace_, .name = m->name, .uid = m->uid};
-}
-
 static void on_group_deleted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
@@ -43,7 +36,7 @@ static void on_group_deleted(void *user, const struct vk_err *err)
 static void delete_group(struct pod_worker *w)
 {
     const struct provider *p = w->all->config.provider;
-    struct pod_identity id = identity_of(w);
+    struct pod_identity id = worker_identity(w);
 
     if (!p->ops->delete_pod || !(w->may_exist || w->is_tried || w->group_seen)) {
         w->group_gone = true;
@@ -57,7 +50,7 @@ static void delete_group(struct pod_worker *w)
 void worker_retire_group(struct pod_worker *w)
 {
     const struct provider *p = w->all->config.provider;
-    struct pod_identity id = identity_of(w);
+    struct pod_identity id = worker_identity(w);
 
     if (!p->ops->retire_pod) {
         delete_group(w);
@@ -137,7 +130,7 @@ static void forget(struct pod_worker *w)
 {
     struct pod_workers *all = w->all;
     const struct provider *p = all->config.provider;
-    struct pod_identity id = identity_of(w);
+    struct pod_identity id = worker_identity(w);
 
     if (p->ops->forget_pod)
         p->ops->forget_pod(p->p, &id);

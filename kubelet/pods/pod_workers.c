@@ -148,6 +148,13 @@ void worker_free(void *p)
     vk_free(w);
 }
 
+struct pod_identity worker_identity(const struct pod_worker *w)
+{
+    const struct object_meta *m = &w->pod->meta;
+
+    return (struct pod_identity){.namespace_ = m->namespace_, .name = m->name, .uid = m->uid};
+}
+
 /* The turn of a creation may come in an hour: a deletion does not wait for that. */
 static bool may_act(const struct pod_worker *w)
 {

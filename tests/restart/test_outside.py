@@ -198,6 +198,23 @@ def test_group_that_lists_do_not_show_runs_on(world, namespace):
     assert world.engine_groups(namespace)[group] == before[group]
 
 
+def test_groups_that_lists_leave_out_at_the_start_run_on(world, namespace):
+    groups = [make(world, namespace, name, "serve", restartPolicy=policy)
+              for name, policy in (("never", "Never"), ("always", "Always"))]
+    before = world.engine_groups(namespace)
+    for group in groups:
+        world.fault(LIST, 0, group, hide=True)
+    world.restart_kubelet()
+    for group in groups:
+        reads = world.requests(GET)
+        eventually(lambda reads=reads: world.requests(GET) > reads, 30, f"{group} is looked for")
+    holds(lambda: all(phase(world, namespace, name) == "Running" for name in ("never", "always")), 3,
+          "both run on")
+    assert not told(world, namespace, "never", LOST) and not told(world, namespace, "always", LOST)
+    assert world.engine_groups(namespace) == before
+    assert world.puts_of(namespace) == {group: 1 for group in groups}
+
+
 def test_group_that_is_not_found_once_runs_on(world, namespace):
     group = make(world, namespace, "blinks", "serve", restartPolicy="Never")
     world.fault(GET, 1, group, hide=True)

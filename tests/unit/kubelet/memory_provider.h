@@ -21,7 +21,8 @@ struct memory_provider {
     bool synced, hold_create, hold_delete, run_at_once;
     size_t fail_creates, fail_deletes;
     struct vk_err error; /* of the failures */
-    size_t creates, deletes, retires, forgets, busy, most_busy, adoptions;
+    size_t fail_finds;
+    size_t creates, deletes, retires, forgets, finds, busy, most_busy, adoptions;
     bool last_may_exist;
     int64_t ended_at_ns; /* of containers that are reported as ended */
     bool runs_on;        /* of what is reported */
@@ -219,6 +220,43 @@ static inline void memory_forget(void *user, const struct pod_identity *id)
     p->forgets++;
 }
 
+static inline void memory_found(void *user)
+{
+    struct memory_call *call = user;
+    struct memory_provider *p = call->p;
+    const bool is_there = vk_map_get(p->groups, call->uid) != NULL;
+
+    if (!call->failed && !is_there)
+        (void)vk_err_set(&call->err, VK_NOT_FOUND, "no such group");
+    call->done(call->user, call->failed || !is_there ? &call->err : NULL);
+    if (!call->failed && is_there)
+        memory_report(p, call->name, call->uid, "Running", CONTAINER_RUNNING, 0);
+    vk_free(call->uid);
+    vk_free(call->name);
+    vk_free(call);
+}
+
+static inline void memory_find(void *user, const struct pod_identity *id, provider_done_fn done,
+                               void *done_user)
+{
+    struct memory_provider *p = user;
+    struct memory_call *call = vk_calloc(1, sizeof(*call));
+
+    p->finds++;
+    call->p = p;
+    call->name = vk_strdup(id->name);
+    call->uid = vk_strdup(id->uid);
+    call->done = done;
+    call->user = done_user;
+    if (p->fail_finds) {
+        p->fail_finds--;
+        call->failed = true;
+        call->err = p->error;
+    }
+    vk_timer_init(&call->timer, p->loop, "memory provider", memory_found, call);
+    vk_timer_arm(&call->timer, 0);
+}
+
 static inline bool memory_is_synced(void *user)
 {
     const struct memory_provider *p = user;
@@ -229,6 +267,7 @@ static inline bool memory_is_synced(void *user)
 static const struct provider_ops memory_ops = {
     .name = "memory",
     .create_pod = memory_create,
+    .find_pod = memory_find,
     .delete_pod = memory_delete,
     .retire_pod = memory_retire,
     .is_synced = memory_is_synced,

@@ -141,6 +141,24 @@ static void pods_lost_while_we_were_away(void **state)
     RUN_UNTIL(w, world_told(w, "ContainerGroupLost: The container group vanished and is created"));
 }
 
+static void group_that_was_not_reported_is_looked_for(void **state)
+{
+    struct world *w = *state;
+
+    memory_group_add(&w->memory, "never", "uid-1");
+    memory_group_add(&w->memory, "always", "uid-2");
+    fake_add(&w->api, "never", "uid-1", SPEC_NEVER, RUNNING_STATUS);
+    fake_add(&w->api, "always", "uid-2", SPEC_ALWAYS, RUNNING_STATUS);
+    w->memory.fail_finds = 3;
+    (void)vk_err_set(&w->memory.error, VK_UNAVAILABLE, "away");
+    pods_start(w->pods);
+    RUN_UNTIL(w, world_count(w, POD_WORKER_RUNNING) == 2);
+    assert_int_equal(w->memory.finds, 5);
+    assert_int_equal(w->memory.creates, 0);
+    assert_string_equal(world_status(w, "never", "phase"), "Running");
+    assert_string_equal(world_status(w, "always", "phase"), "Running");
+}
+
 static void finished_pod_is_never_created(void **state)
 {
     struct world *w = *state;
@@ -320,6 +338,7 @@ int main(void)
         ONE(restart_changes_nothing),
         ONE(stop_in_the_middle_of_a_creation_is_made_good),
         ONE(pods_lost_while_we_were_away),
+        ONE(group_that_was_not_reported_is_looked_for),
         ONE(finished_pod_is_never_created),
         ONE(deletion_begun_before_the_start_is_ended),
         ONE(pod_missing_from_a_relist_loses_its_group),

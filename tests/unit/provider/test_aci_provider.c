@@ -160,6 +160,29 @@ static void a_transitioning_group_of_ours_is_adopted(void **state)
     assert_int_equal(world_group(w, "web", "u1")->starts, 0);
 }
 
+static void a_group_that_no_list_named_is_found(void **state)
+{
+    struct world *w = *state;
+    const struct pod_identity id = world_id("web", "u1");
+    sync_world(w);
+    w->provider.ops->find_pod(w->provider.p, &id, world_done, w);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_NOT_FOUND);
+    (void)world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    w->done = 0;
+    w->provider.ops->find_pod(w->provider.p, &id, world_done, w);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_OK);
+    UNTIL(w, is_running);
+    assert_int_equal(w->arm.puts, 0);
+    /* What the group would be in says nothing of it. */
+    w->arm.rule = (struct arm_rule){"GET", ARM_REFUSE, 404, "ResourceGroupNotFound", 1};
+    w->done = 0;
+    w->provider.ops->find_pod(w->provider.p, &id, world_done, w);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+}
+
 static void refusals_keep_their_meaning(void **state)
 {
     struct world *w = *state;
@@ -423,6 +446,7 @@ int main(void)
         IN_WORLD(a_put_that_never_arrived_is_looked_for_before_the_next_one),
         IN_WORLD(a_5xx_is_an_unknown_outcome),
         IN_WORLD(a_transitioning_group_of_ours_is_adopted),
+        IN_WORLD(a_group_that_no_list_named_is_found),
         IN_WORLD(refusals_keep_their_meaning),
         IN_WORLD(a_pod_that_aci_cannot_run_costs_no_request),
         IN_WORLD(fields_that_are_not_honoured_are_named_once),
