@@ -383,6 +383,12 @@ static void on_listed(void *user)
     capacity_on_listed(p->capacity);
 }
 
+static void on_stream_ended(void *user, const char *uid)
+{
+    struct aci_provider *p = user;
+    tracker_hint(p->tracker, uid);
+}
+
 static void build_rooms(struct aci_provider *p, struct http_client *http,
                         const struct aci_provider_config *c, const struct metrics_prices *prices)
 {
@@ -417,7 +423,9 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
         .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file,
         .message_max = c->exec_message_max};
     p->streams = exec_streams_new(p->loop, &streams);
-    p->execs = exec_sessions_new(p->loop, p->groups, p->streams);
+    const struct exec_sessions_config execs = {
+        .groups = p->groups, .streams = p->streams, .ended = on_stream_ended, .user = p};
+    p->execs = exec_sessions_new(p->loop, &execs);
     p->monitor = monitor_new(p->arm, c->subscription, c->resource_group);
     const struct stats_config stats = {
         .http = http,

@@ -16,8 +16,7 @@
 
 struct exec_sessions {
     struct vk_loop *loop;
-    struct container_groups *groups;
-    struct exec_streams *streams;
+    struct exec_sessions_config config;
     struct vk_list list;
 };
 
@@ -27,7 +26,7 @@ struct exec_session {
     const struct exec_events *events;
     void *user;
     char group[GROUP_NAME_MAX + 1];
-    char *container, *namespace_;
+    char *container, *namespace_, *uid;
     bool has_output, has_error;
     uint16_t rows, columns;     /* of the client's terminal */
     struct exec_resize *resize; /* NULL: no terminal */
@@ -50,6 +49,7 @@ static void session_free(struct exec_session *s)
     exec_resize_free(s->resize);
     vk_free(s->container);
     vk_free(s->namespace_);
+    vk_free(s->uid);
     vk_free(s);
 }
 
@@ -224,6 +224,7 @@ static void on_closed(void *user, const struct vk_err *err)
     struct exec_session *s = user;
 
     s->stream = NULL;
+    s->owner->config.ended(s->owner->config.user, s->uid);
     if (err)
         finish(s, 0, err);
     else if (!s->shell)
@@ -247,8 +248,9 @@ static void on_endpoint(void *user, const struct exec_endpoint *endpoint, const 
         finish(s, 0, err);
         return;
     }
-    s->stream = exec_stream_open(
-        s->owner->streams, s->shell ? EXEC_STREAM_EXEC : EXEC_STREAM_ATTACH, endpoint, &events, s);
+    s->stream =
+        exec_stream_open(s->owner->config.streams, s->shell ? EXEC_STREAM_EXEC : EXEC_STREAM_ATTACH,
+                         endpoint, &events, s);
     if (s->shell)
         pump(s);
 }
@@ -261,10 +263,10 @@ static void start(struct exec_session *s)
     if (s->resize)
         exec_resize_is(s->resize, s->rows, s->columns);
     if (s->shell)
-        s->call = exec_start(s->owner->groups, &target, EXEC_SHELL_PROGRAM, s->rows, s->columns,
-                             on_endpoint, s);
+        s->call = exec_start(s->owner->config.groups, &target, EXEC_SHELL_PROGRAM, s->rows,
+                             s->columns, on_endpoint, s);
     else
-        s->call = exec_attach(s->owner->groups, &target, on_endpoint, s);
+        s->call = exec_attach(s->owner->config.groups, &target, on_endpoint, s);
 }
 
 static void on_timer(void *user)
@@ -292,6 +294,7 @@ static struct exec_session *session_new(struct exec_sessions *sessions,
     group_name(request->id.namespace_, request->id.name, request->id.uid, s->group);
     s->container = vk_strdup(request->container);
     s->namespace_ = vk_strdup(request->id.namespace_);
+    s->uid = vk_strdup(request->id.uid);
     s->has_output = request->has_output;
     s->has_error = request->has_error;
     s->rows = request->rows;
@@ -358,14 +361,13 @@ void exec_session_cancel(struct exec_session *s)
         session_free(s);
 }
 
-struct exec_sessions *exec_sessions_new(struct vk_loop *loop, struct container_groups *groups,
-                                        struct exec_streams *streams)
+struct exec_sessions *exec_sessions_new(struct vk_loop *loop,
+                                        const struct exec_sessions_config *config)
 {
     struct exec_sessions *sessions = vk_calloc(1, sizeof(*sessions));
 
     sessions->loop = loop;
-    sessions->groups = groups;
-    sessions->streams = streams;
+    sessions->config = *config;
     vk_list_init(&sessions->list);
     return sessions;
 }

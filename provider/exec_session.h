@@ -14,9 +14,16 @@
 
 struct exec_sessions;
 
-/* Everything is borrowed. */
-struct exec_sessions *exec_sessions_new(struct vk_loop *loop, struct container_groups *groups,
-                                        struct exec_streams *streams);
+/* `ended` is told that ACI ended a pod's stream by itself: its container may have ended, too. */
+struct exec_sessions_config {
+    struct container_groups *groups;
+    struct exec_streams *streams;
+    void (*ended)(void *user, const char *uid);
+    void *user;
+};
+/* What the config points to is borrowed. */
+struct exec_sessions *exec_sessions_new(struct vk_loop *loop,
+                                        const struct exec_sessions_config *config);
 /* Ends all sessions without a callback. NULL is fine. */
 void exec_sessions_free(struct exec_sessions *sessions);
 

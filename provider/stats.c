@@ -250,7 +250,9 @@ static void on_realtime(void *user, const struct http_response *response, const 
         f->failures = 0;
         return;
     }
-    if (++f->failures >= REALTIME_TRIES)
+    if (++f->failures == 1)
+        tracker_hint(s->config.tracker, f->uid);
+    if (f->failures >= REALTIME_TRIES)
         f->realtime_due_mono_ms = vk_mono_ms() + REALTIME_AGAIN_MS;
     log_v(2, "No realtime metrics of a container group", LS("podUID", f->uid), LERR(err),
           LI("failures", f->failures));

@@ -54,6 +54,15 @@ void tracked_pod_note_group(struct tracked_pod *pod, const struct container_grou
     }
 }
 
+bool tracked_pod_take_hint(struct tracked_pod *pod, int64_t now_mono_ms)
+{
+    if (!pod->exists || pod->finished || tracked_pod_is_denied(pod))
+        return false;
+    const int64_t soonest = pod->last_read_mono_ms + TRACKED_POD_HINT_MS;
+    tracked_pod_read_at(pod, soonest > now_mono_ms ? soonest : now_mono_ms);
+    return true;
+}
+
 bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status)
 {
     if (pod->was_reported && pod_status_equal(&pod->status, status))

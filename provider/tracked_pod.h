@@ -72,6 +72,18 @@ static inline bool tracked_pod_is_denied(const struct tracked_pod *pod)
     return pod->missing >= TRACKED_POD_DENIED;
 }
 
+/* A GET at that time, ahead of groups that are only looked at in turn. */
+static inline void tracked_pod_read_at(struct tracked_pod *pod, int64_t mono_ms)
+{
+    pod->suspect = true;
+    pod->read_due_mono_ms = mono_ms;
+}
+
+/* No sooner after the last GET does a hint lead to the next. */
+#define TRACKED_POD_HINT_MS 2000
+/* True: the group, which may have changed, is to be read. */
+bool tracked_pod_take_hint(struct tracked_pod *pod, int64_t now_mono_ms);
+
 struct tracked_pod *tracked_pod_new(const struct pod_identity *id);
 /* Cancels its read. No write may be under way. */
 void tracked_pod_free(struct tracked_pod *pod);

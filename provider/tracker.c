@@ -184,6 +184,13 @@ static void wake(struct tracker *t)
         vk_timer_arm(&t->tick, 0);
 }
 
+void tracker_hint(struct tracker *t, const char *uid)
+{
+    struct tracked_pod *pod = tracker_find(t, uid);
+    if (pod && tracked_pod_take_hint(pod, vk_mono_ms()))
+        wake(t);
+}
+
 static void enter_transition(struct tracked_pod *pod)
 {
     if (!pod->in_transition)
@@ -311,8 +318,7 @@ static void handle_missing(struct tracker *t, struct tracked_pod *pod)
     const bool settles = pod->accepted_mono_ms && now - pod->accepted_mono_ms < SETTLE_MS;
     if (!told && (settles || pod->missing == 0)) {
         pod->missing = 1;
-        pod->suspect = true;
-        pod->read_due_mono_ms = now + READ_RETRY_MS / 2;
+        tracked_pod_read_at(pod, now + READ_RETRY_MS / 2);
         return;
     }
     pod->missing = TRACKED_POD_DENIED;
@@ -344,8 +350,7 @@ static void on_read(void *user, const struct container_group *group, const struc
         handle_missing(t, pod);
     } else {
         log_v(2, "Reading a container group failed", LS("group", pod->group), LERR(err));
-        pod->suspect = true;
-        pod->read_due_mono_ms = now + READ_RETRY_MS;
+        tracked_pod_read_at(pod, now + READ_RETRY_MS);
     }
 }
 
@@ -441,10 +446,8 @@ static void note_provisioning(const struct tracker *t, struct tracked_pod *pod, 
     const bool is_news = is_settled(now_is) || is_settled(pod->provisioning);
     (void)vk_strcpy_to(pod->provisioning, sizeof(pod->provisioning), now_is);
     /* Pending, then Creating: nothing that a GET would tell is worth one yet. */
-    if (is_news) {
-        pod->suspect = true;
-        pod->read_due_mono_ms = vk_mono_ms();
-    }
+    if (is_news)
+        tracked_pod_read_at(pod, vk_mono_ms());
 }
 
 static void on_item(void *user, const struct container_group *group)
@@ -481,7 +484,6 @@ static void on_item(void *user, const struct container_group *group)
 /* Groups that a complete LIST did not name: a GET confirms it where it matters. */
 static void note_absent(struct tracker *t)
 {
-    const int64_t now = vk_mono_ms();
     VK_LIST_FOREACH(it, &t->pods)
     {
         struct tracked_pod *pod = VK_LIST_ENTRY(it, struct tracked_pod, link);
@@ -492,8 +494,7 @@ static void note_absent(struct tracker *t)
             pod->exists = false;
             pod->missing = 0;
         } else if (pod->exists && known_before && !pod->suspect) {
-            pod->suspect = true;
-            pod->read_due_mono_ms = now;
+            tracked_pod_read_at(pod, vk_mono_ms());
         } else if (!pod->exists && !pod->wanted && !pod->uncertain && !pod->being_checked) {
             remove_pod(t, pod);
         }

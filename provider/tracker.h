@@ -50,6 +50,11 @@ struct tracked_pod *tracker_get(struct tracker *t, const struct pod_identity *id
 void tracker_foreach(struct tracker *t, void (*fn)(void *user, struct tracked_pod *pod),
                      void *user);
 
+/*
+ * Something beside ACI's answers says that the pod's containers may have changed: its group is read
+ * next, 2 s after its last read at the soonest.
+ */
+void tracker_hint(struct tracker *t, const char *uid);
 /* The group exists (adopted, or its PUT was accepted): read it from now on. */
 void tracker_group_exists(struct tracker *t, struct tracked_pod *pod);
 /* The group was deleted by us: nothing is reported any more. */

@@ -40,6 +40,7 @@ struct world {
     struct exec_session *session;
     const struct row *row;
     bool started, scripted, finished;
+    unsigned ended;
     int exit_code;
     struct vk_err err;
     struct vk_buf output, error;
@@ -64,6 +65,14 @@ static bool on_is_full(void *user)
 static void on_input_drained(void *user)
 {
     (void)user;
+}
+
+static void on_ended(void *user, const char *uid)
+{
+    struct world *w = user;
+
+    assert_string_equal(uid, "u1");
+    w->ended++;
 }
 
 static void on_finished(void *user, const struct exec_result *result, const struct vk_err *err)
@@ -146,7 +155,9 @@ static int setup(void **state)
     w->peer.user = w;
     const struct exec_streams_config config = {.resolver = w->resolver, .ca_file = w->peer.ca_file};
     w->streams = exec_streams_new(w->arm.server.loop, &config);
-    w->sessions = exec_sessions_new(w->arm.server.loop, w->arm.groups, w->streams);
+    const struct exec_sessions_config execs = {
+        .groups = w->arm.groups, .streams = w->streams, .ended = on_ended, .user = w};
+    w->sessions = exec_sessions_new(w->arm.server.loop, &execs);
     w->answer =
         vk_asprintf("{\"webSocketUri\":\"wss://localhost:%d/s\",\"password\":\"p\"}", w->peer.port);
     w->step = (struct script_step){200, w->answer, NULL, NULL};
@@ -204,6 +215,7 @@ static void commands_end_with_a_code_or_a_sentence(void **state)
         const struct row *row = &rows[i];
 
         w->row = row;
+        w->ended = 0;
         w->started = w->scripted = w->finished = w->peer.has_password = false;
         vk_buf_clear(&w->peer.input);
         vk_buf_clear(&w->output);
@@ -214,6 +226,7 @@ static void commands_end_with_a_code_or_a_sentence(void **state)
         wait_finished(w);
         if (w->err.code != row->expected || !strstr(w->err.msg, row->said))
             fail_msg("%s: %s: %s", row->name, vk_code_name(w->err.code), w->err.msg);
+        assert_int_equal(w->ended, row->hangs_up);
         assert_int_equal(w->exit_code, row->exit_code);
         assert_string_equal(vk_buf_peek(&w->output), row->output);
         assert_string_equal(vk_buf_peek(&w->error), row->error);

@@ -206,6 +206,31 @@ static void the_end_of_one_of_few_is_seen_in_seconds(void **state)
     assert_int_equal(w->reports, 3 + 3 + 3);
 }
 
+static void a_hint_leads_to_a_look_within_5_s_among_1000(void **state)
+{
+    struct world *w = *state;
+    add_many(w, 1000, "Succeeded", "Running");
+    start(w);
+    pass(w, 20000);
+    struct arm_group *g = vk_map_get(w->arm.groups, tracker_find(w->tracker, "pod-0")->group);
+    g->exit_code = 3;
+    g->state = "Terminated";
+    tracker_hint(w->tracker, "pod-0");
+    pass(w, 5000);
+    assert_int_equal(w->ended, 1);
+    /* Hints in numbers are no reason to read all the time, and unknown ones none at all. */
+    w->arm.reads = 0;
+    pass(w, 10000);
+    const unsigned at_rest = w->arm.reads;
+    w->arm.reads = 0;
+    for (int i = 0; i < 100; i++) {
+        tracker_hint(w->tracker, "pod-1");
+        tracker_hint(w->tracker, "nobody");
+        pass(w, 100);
+    }
+    assert_in_range(w->arm.reads, 1, at_rest + 20);
+}
+
 static void hundred_that_become_ready_are_seen_within_a_second(void **state)
 {
     struct world *w = *state;
@@ -303,6 +328,7 @@ int main(void)
         WITH_WORLD(at_rest_1000_groups_cost_less_than_900_requests_a_minute),
         WITH_WORLD(the_end_of_a_container_is_seen_within_90_s_among_1000),
         WITH_WORLD(the_end_of_one_of_few_is_seen_in_seconds),
+        WITH_WORLD(a_hint_leads_to_a_look_within_5_s_among_1000),
         WITH_WORLD(hundred_that_become_ready_are_seen_within_a_second),
         WITH_WORLD(lists_tell_of_a_burst_and_gets_only_follow),
         WITH_WORLD(one_that_waits_for_long_does_not_keep_all_listed),
