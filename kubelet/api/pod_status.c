@@ -97,6 +97,8 @@ const struct json_field pod_status_fields[] = {
              struct container_status),
     JSON_ARR(struct pod_status, init_container_statuses, "initContainerStatuses",
              container_status_fields, struct container_status),
+    JSON_ARR(struct pod_status, ephemeral_container_statuses, "ephemeralContainerStatuses",
+             container_status_fields, struct container_status),
     JSON_END,
 };
 
@@ -206,6 +208,7 @@ void pod_status_copy(struct pod_status *dst, const struct pod_status *src, struc
     copy.conditions = copy_conditions(arena, &src->conditions);
     copy.container_statuses = copy_containers(arena, &src->container_statuses);
     copy.init_container_statuses = copy_containers(arena, &src->init_container_statuses);
+    copy.ephemeral_container_statuses = copy_containers(arena, &src->ephemeral_container_statuses);
     *dst = copy;
 }
 
@@ -323,7 +326,8 @@ bool pod_status_equal(const struct pod_status *a, const struct pod_status *b)
            a->observed_generation == b->observed_generation &&
            conditions_equal(&a->conditions, &b->conditions) &&
            containers_equal(&a->container_statuses, &b->container_statuses) &&
-           containers_equal(&a->init_container_statuses, &b->init_container_statuses);
+           containers_equal(&a->init_container_statuses, &b->init_container_statuses) &&
+           containers_equal(&a->ephemeral_container_statuses, &b->ephemeral_container_statuses);
 }
 
 static void put_time(struct json_writer *w, const char *key, int64_t ns)
@@ -461,5 +465,6 @@ void pod_status_write(struct json_writer *w, const struct pod_status *s)
     put_time(w, "startTime", s->start_time_ns);
     write_containers(w, "initContainerStatuses", &s->init_container_statuses);
     write_containers(w, "containerStatuses", &s->container_statuses);
+    write_containers(w, "ephemeralContainerStatuses", &s->ephemeral_container_statuses);
     json_put_string_if(w, "qosClass", s->qos_class);
 }

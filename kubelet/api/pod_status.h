@@ -37,9 +37,9 @@ struct pod_status {
     struct json_strs pod_ips, host_ips;
     int64_t start_time_ns;
     int64_t observed_generation;
-    struct json_array conditions;              /* struct pod_condition */
-    struct json_array container_statuses;      /* struct container_status */
-    struct json_array init_container_statuses; /* struct container_status */
+    struct json_array conditions; /* struct pod_condition */
+    /* struct container_status */
+    struct json_array container_statuses, init_container_statuses, ephemeral_container_statuses;
 };
 extern const struct json_field pod_status_fields[];
 

@@ -9,6 +9,8 @@
 
 /* 128 + SIGKILL: what Kubernetes reports for a container whose end nobody saw. */
 #define EXIT_CODE_UNKNOWN 137
+/* What container runtimes give for a container that they can't start. */
+#define EXIT_CODE_NEVER_RAN 128
 static const char *const unseen_end = "ContainerStatusUnknown";
 
 bool status_is_terminal(const struct pod_status *s)
@@ -65,6 +67,29 @@ static struct json_array fill(const struct pod *pod, const struct json_array *sp
         if (vk_str_empty(out[i].image))
             out[i].image = c[i].image;
     }
+    return (struct json_array){.v = out, .n = spec->n};
+}
+
+/*
+ * No container joins a pod that runs: what `kubectl debug` adds has ended before it began, which
+ * kubectl waits for, and says why.
+ */
+static struct json_array refuse_ephemeral(const struct json_array *spec, struct vk_arena *arena)
+{
+    const struct container *c = spec->v;
+    struct container_status *out = vk_arena_array(arena, spec->n + 1, sizeof(*out));
+
+    for (size_t i = 0; i < spec->n; i++)
+        out[i] = (struct container_status){
+            .name = c[i].name,
+            .image = c[i].image ? c[i].image : "",
+            .image_id = "",
+            .state = {.kind = CONTAINER_TERMINATED,
+                      .reason = "EphemeralContainersUnsupported",
+                      .message = "This node can't add a container to a pod that runs; use kubectl "
+                                 "exec in the pod's own containers",
+                      .exit_code = EXIT_CODE_NEVER_RAN},
+        };
     return (struct json_array){.v = out, .n = spec->n};
 }
 
@@ -214,6 +239,7 @@ void status_generate(const struct status_inputs *in, struct vk_arena *arena, str
     s.container_statuses = fill(pod, &pod->spec.containers, &s.container_statuses, arena);
     s.init_container_statuses =
         fill(pod, &pod->spec.init_containers, &s.init_container_statuses, arena);
+    s.ephemeral_container_statuses = refuse_ephemeral(&pod->spec.ephemeral_containers, arena);
     keep_first_ends(in, &s);
     set_phase(in, &s);
     cut_times(&s.container_statuses);

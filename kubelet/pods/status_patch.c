@@ -91,6 +91,10 @@ static void diff(const struct pod_status *from, const struct pod_status *to,
         c->set.init_container_statuses = to->init_container_statuses;
         c->any = true;
     }
+    if (!lists_equal(&from->ephemeral_container_statuses, &to->ephemeral_container_statuses)) {
+        c->set.ephemeral_container_statuses = to->ephemeral_container_statuses;
+        c->any = true;
+    }
     c->pod_ips = !strs_equal(&from->pod_ips, &to->pod_ips);
     c->host_ips = !strs_equal(&from->host_ips, &to->host_ips);
     c->any |= c->pod_ips || c->host_ips;

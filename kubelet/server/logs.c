@@ -94,6 +94,17 @@ static bool is_waiting(const struct pod_status *status, const char *pod, const c
     return true;
 }
 
+static bool is_ephemeral(const struct pod *pod, const char *name)
+{
+    const struct container *c = pod->spec.ephemeral_containers.v;
+
+    for (size_t i = 0; i < pod->spec.ephemeral_containers.n; i++) {
+        if (vk_streq(c[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 static int check_request(const struct handler_context *c, const struct pods_entry *entry,
                          const struct route_params *p, const struct container_log_options *o,
                          struct vk_err *err)
@@ -101,6 +112,12 @@ static int check_request(const struct handler_context *c, const struct pods_entr
     if (!pod_find_container(entry->pod, p->v[2]))
         return vk_err_set(err, VK_NOT_FOUND, "container \"%s\" not found in pod \"%s\"", p->v[2],
                           p->v[1]);
+    if (is_ephemeral(entry->pod, p->v[2]))
+        return vk_err_set(
+            err, VK_INVALID,
+            "container \"%s\" in pod \"%s\" was never started: this node can't add a "
+            "container to a pod that runs; use kubectl exec in the pod's own containers",
+            p->v[2], p->v[1]);
     if (is_waiting(entry->status, p->v[1], p->v[2], err))
         return -(int)err->code;
     if (!c->provider->ops->get_container_logs)

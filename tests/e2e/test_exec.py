@@ -293,3 +293,14 @@ def test_attach_shows_output_live_and_says_that_it_takes_no_input(world, box):
     run = box.run("attach", "-i", "talker", stdin=b"x\n")
     assert run.returncode != 0
     assert b"no input" in run.stderr
+
+
+def test_debug_ends_with_the_reason_and_leaves_the_pod_alone(box):
+    result = box.run("debug", "-i", "dash", "--profile=restricted", "--image=busybox", "--", "true",
+                     timeout=60)
+    assert result.returncode != 0
+    assert b"can't add a container to a pod that runs" in result.stdout + result.stderr
+    pod = box.world.pod(box.namespace, "dash")
+    assert pod.status.phase == "Running" and pod.status.container_statuses[0].state.running
+    ended = pod.status.ephemeral_container_statuses[0].state.terminated
+    assert ended.reason == "EphemeralContainersUnsupported" and "kubectl exec" in ended.message

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -506,6 +507,34 @@ static void failed_pod_says_why_in_each_container_that_waits(void **state)
     release(&f);
 }
 
+static void container_that_kubectl_debug_adds_has_ended_and_says_why(void **state)
+{
+    const struct pod_status running = {.phase = "Running"};
+    const struct container_status *c;
+    struct pod_status s, again;
+    struct fixture f;
+
+    (void)state;
+    init(&f, "",
+         "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"ephemeralContainers\":["
+         "{\"name\":\"debugger-1\",\"image\":\"busybox\"}]}",
+         "{\"phase\":\"Running\"}");
+    s = generate(&f, &running, NOW);
+    assert_int_equal(s.ephemeral_container_statuses.n, 1);
+    c = s.ephemeral_container_statuses.v;
+    assert_string_equal(c->name, "debugger-1");
+    assert_string_equal(c->image, "busybox");
+    assert_int_equal(c->state.kind, CONTAINER_TERMINATED);
+    assert_int_equal(c->state.exit_code, 128);
+    assert_string_equal(c->state.reason, "EphemeralContainersUnsupported");
+    assert_non_null(strstr(c->state.message, "kubectl exec"));
+    assert_int_equal(s.container_statuses.n, 1);
+    f.previous = s;
+    again = generate(&f, &running, LATER);
+    assert_true(pod_status_equal(&again, &s));
+    release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -524,6 +553,7 @@ int main(void)
         cmocka_unit_test(waiting_names_the_container_whose_image_is_meant),
         cmocka_unit_test(terminated_pod_has_an_end_for_each_container_that_ran),
         cmocka_unit_test(failed_pod_says_why_in_each_container_that_waits),
+        cmocka_unit_test(container_that_kubectl_debug_adds_has_ended_and_says_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

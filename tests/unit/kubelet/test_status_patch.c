@@ -15,6 +15,10 @@
 #define CONTAINER(state)                                                                           \
     "\"containerStatuses\":[{\"name\":\"c\",\"image\":\"i\",\"imageID\":\"\",\"ready\":false,"     \
     "\"restartCount\":0,\"state\":" state ",\"lastState\":{}}]"
+#define EPHEMERAL                                                                                  \
+    "\"ephemeralContainerStatuses\":[{\"name\":\"e\",\"image\":\"i\",\"imageID\":\"\","            \
+    "\"ready\":false,\"restartCount\":0,\"state\":{\"terminated\":{\"exitCode\":128}},"            \
+    "\"lastState\":{}}]"
 #define CONDITION(type, status, rest)                                                              \
     "{\"type\":\"" type "\",\"status\":\"" status "\",\"lastTransitionTime\":"                     \
     "\"2023-11-14T22:00:00Z\"" rest "}"
@@ -32,6 +36,8 @@ static const struct row rows[] = {
     {CONTAINER("{\"waiting\":{\"reason\":\"ContainerCreating\"}}"),
      CONTAINER("{\"running\":{\"startedAt\":\"2023-11-14T22:00:00Z\"}}"),
      CONTAINER("{\"running\":{\"startedAt\":\"2023-11-14T22:00:00Z\"}}")},
+    {"\"ephemeralContainerStatuses\":[]", EPHEMERAL, EPHEMERAL},
+    {EPHEMERAL, EPHEMERAL, NULL},
     /* What is not said any more is removed. */
     {"\"reason\":\"R\",\"message\":\"M\"", "", "\"reason\":null,\"message\":null"},
     {"\"podIP\":\"2.2.2.2\",\"podIPs\":[{\"ip\":\"2.2.2.2\"}]", "",
