@@ -162,6 +162,13 @@ static void start(struct world *w)
     vk_timer_disarm(&w->tracker->tick);
 }
 
+static void end_of(struct world *w, const char *uid)
+{
+    struct arm_group *g = vk_map_get(w->arm.groups, tracker_find(w->tracker, uid)->group);
+    g->exit_code = 3;
+    g->state = "Terminated";
+}
+
 static void at_rest_1000_groups_cost_less_than_900_requests_a_minute(void **state)
 {
     struct world *w = *state;
@@ -181,9 +188,7 @@ static void the_end_of_a_container_is_seen_within_90_s_among_1000(void **state)
     add_many(w, 1000, "Succeeded", "Running");
     start(w);
     pass(w, 20000);
-    struct arm_group *g = vk_map_get(w->arm.groups, tracker_find(w->tracker, "pod-0")->group);
-    g->exit_code = 3;
-    g->state = "Terminated";
+    end_of(w, "pod-0");
     const int64_t ended = vk_mono_ms();
     while (w->ended == 0 && vk_mono_ms() - ended < 100000)
         step(w);
@@ -212,9 +217,7 @@ static void a_hint_leads_to_a_look_within_5_s_among_1000(void **state)
     add_many(w, 1000, "Succeeded", "Running");
     start(w);
     pass(w, 20000);
-    struct arm_group *g = vk_map_get(w->arm.groups, tracker_find(w->tracker, "pod-0")->group);
-    g->exit_code = 3;
-    g->state = "Terminated";
+    end_of(w, "pod-0");
     tracker_hint(w->tracker, "pod-0");
     pass(w, 5000);
     assert_int_equal(w->ended, 1);
