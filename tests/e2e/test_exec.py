@@ -208,8 +208,10 @@ def test_terminal_has_the_clients_size_and_follows_it(shell):
 
 
 def test_interrupt_ends_the_command_alone(shell):
-    # Ctrl-C ends the command, not the shell.
-    shell.type("sleep 1000", "Enter")
+    # Ctrl-C ends the command, not the shell. Before the command runs in the foreground the
+    # shell itself would take the signal, so the command tells when it does.
+    shell.type("(echo st''arted; exec sleep 1000)", "Enter")
+    shell.expect("started")
     shell.type("C-c")
     shell.type("echo al''ive", "Enter")
     shell.expect("alive")
