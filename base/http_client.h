@@ -32,6 +32,7 @@ struct http_host_config {
     const char *cert_pem, *key_pem;
     const char *tls_server_name; /* name to check instead of the URL's host, or NULL */
     bool insecure_skip_verify;
+    bool http2_only;       /* over plain TCP too, without asking the peer (gRPC) */
     bool no_proxy;         /* ignore http_proxy and https_proxy (IMDS) */
     const char *proxy_url; /* NULL: environment */
     const char *user_agent;
@@ -55,6 +56,10 @@ struct http_response {
 };
 /* Case-insensitive; NULL when absent; the last one of several. Borrowed for the callback. */
 const char *http_response_header(const struct http_response *response, const char *name);
+/* The same for what came behind the body. */
+const char *http_response_trailer(const struct http_response *response, const char *name);
+/* Where a 3xx with Location leads, as an absolute URL; NULL: nowhere. Never followed by itself. */
+const char *http_response_redirect(const struct http_response *response);
 
 /*
  * Called exactly once unless the call is cancelled, never from inside http_call_start. `err` is

@@ -138,17 +138,36 @@ static bool call_retry(struct http_call *call, CURLcode result)
     return true;
 }
 
-const char *http_response_header(const struct http_response *response, const char *name)
+static const char *last_header(const struct http_response *response, const char *name,
+                               unsigned origin)
 {
     CURL *easy = response->call->easy;
     struct curl_header *header = NULL;
 
-    if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+    if (curl_easy_header(easy, name, 0, origin, -1, &header) != CURLHE_OK)
         return NULL;
     if (header->amount > 1 &&
-        curl_easy_header(easy, name, header->amount - 1, CURLH_HEADER, -1, &header) != CURLHE_OK)
+        curl_easy_header(easy, name, header->amount - 1, origin, -1, &header) != CURLHE_OK)
         return NULL;
     return header->value;
+}
+
+const char *http_response_header(const struct http_response *response, const char *name)
+{
+    return last_header(response, name, CURLH_HEADER);
+}
+
+const char *http_response_trailer(const struct http_response *response, const char *name)
+{
+    return last_header(response, name, CURLH_TRAILER);
+}
+
+const char *http_response_redirect(const struct http_response *response)
+{
+    char *url = NULL;
+
+    curl_easy_getinfo(response->call->easy, CURLINFO_REDIRECT_URL, &url);
+    return url;
 }
 
 static int64_t retry_after_ms(const struct http_response *response)
