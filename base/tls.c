@@ -215,6 +215,8 @@ static int configure(SSL_CTX *ctx, const struct tls_listener_config *config, str
         return 0;
     if (use_client_ca(ctx, &ca, err) < 0)
         return -(int)err->code;
+    /* An authority in the middle may be the one to trust, as with the kubelet. */
+    X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx), X509_V_FLAG_PARTIAL_CHAIN);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
     return 0;
 }
@@ -263,10 +265,26 @@ static bool copy_name(const X509_NAME *name, int index, char out[static 256])
     return ok;
 }
 
+/* Kubernetes' attribute for the UID of a user. */
+static bool read_uid(const X509_NAME *subject, char out[static 256])
+{
+    ASN1_OBJECT *attribute = OBJ_txt2obj("1.3.6.1.4.1.57683.2", 1);
+    int i = attribute ? X509_NAME_get_index_by_OBJ(subject, attribute, -1) : -1;
+    bool is_good = attribute != NULL;
+
+    if (i >= 0)
+        is_good = copy_name(subject, i, out) && *out &&
+                  X509_NAME_get_index_by_OBJ(subject, attribute, i) < 0;
+    ASN1_OBJECT_free(attribute);
+    return is_good;
+}
+
 static bool read_names(const X509 *certificate, struct tls_peer *peer)
 {
     const X509_NAME *subject = X509_get_subject_name(certificate);
 
+    if (!read_uid(subject, peer->uid))
+        return false;
     for (int i = -1; (i = X509_NAME_get_index_by_NID(subject, NID_commonName, i)) >= 0;)
         if (!copy_name(subject, i, peer->common_name))
             return false;
@@ -314,6 +332,7 @@ static void fill_peer(const X509 *certificate, const STACK_OF(X509) * chain, str
 {
     peer->has_certificate = certificate != NULL;
     peer->common_name[0] = '\0';
+    peer->uid[0] = '\0';
     peer->organization_count = 0;
     peer->not_after_s = 0;
     peer->fingerprint[0] = '\0';
@@ -323,6 +342,7 @@ static void fill_peer(const X509 *certificate, const STACK_OF(X509) * chain, str
         peer->not_after_s = chain_not_after_s(chain);
     } else {
         peer->common_name[0] = '\0';
+        peer->uid[0] = '\0';
         peer->organization_count = 0;
     }
 }

@@ -24,7 +24,8 @@ void tls_context_free(struct ssl_ctx_st *ctx);
 void tls_watch_verification(struct ssl_st *ssl, bool *flag);
 /*
  * After the handshake: fills names and `verified`. A certificate whose names contain NUL or do not
- * fit into struct tls_peer proves nothing.
+ * fit into struct tls_peer proves nothing, nor does one whose UID is empty or there twice (k8s
+ * v1.37.2 apiserver pkg/authentication/request/x509).
  */
 void tls_peer_read(struct ssl_st *ssl, bool verification_failed, struct tls_peer *peer);
 /* The same against the client CAs of ctx as they are now. */

@@ -36,6 +36,7 @@ struct tls_peer {
     bool has_certificate; /* one was shown, whether it holds or not */
     bool verified;
     char common_name[256];
+    char uid[256]; /* subject attribute 1.3.6.1.4.1.57683.2; "": it has none */
     char organizations[8][256];
     size_t organization_count;
     char fingerprint[65]; /* lower-case hex of the certificate's SHA-256 */

@@ -31,6 +31,7 @@ struct certificate_spec {
     size_t name_count;
     const char *san;   /* "DNS:a,IP:127.0.0.1", or NULL */
     const char *usage; /* "serverAuth", "clientAuth", or NULL */
+    bool is_authority; /* though it has an issuer */
     long from_s, to_s; /* from now; both 0: an hour */
 };
 
@@ -85,7 +86,8 @@ static inline struct certificate certificate_make(const struct certificate_spec 
                             spec->names[i].value);
     X509_set_issuer_name(c.x509, X509_get_subject_name(issuer));
     certificate_extend(c.x509, issuer, NID_basic_constraints,
-                       spec->issuer ? "critical,CA:FALSE" : "critical,CA:TRUE");
+                       spec->issuer && !spec->is_authority ? "critical,CA:FALSE"
+                                                           : "critical,CA:TRUE");
     if (spec->san)
         certificate_extend(c.x509, issuer, NID_subject_alt_name, spec->san);
     if (spec->usage)

@@ -4,6 +4,8 @@
 
 #include <sys/resource.h>
 
+#define UID "1.3.6.1.4.1.57683.2"
+
 /* ---- who the peer is ---- */
 
 static struct certificate client_certificate(const struct certificate *ca,
@@ -15,10 +17,12 @@ static struct certificate client_certificate(const struct certificate *ca,
 
 static void names_of_a_verified_client_are_read(void **state)
 {
-    static const struct certificate_name names[] = {
-        {"O", "system:masters", -1}, {"CN", "kube-apiserver-kubelet-client", -1}, {"O", "b", -1}};
+    static const struct certificate_name names[] = {{"O", "system:masters", -1},
+                                                    {"CN", "kube-apiserver-kubelet-client", -1},
+                                                    {"O", "b", -1},
+                                                    {UID, "f00-ba7", -1}};
     struct world *w = *state;
-    struct certificate certificate = client_certificate(&w->ca, names, 3);
+    struct certificate certificate = client_certificate(&w->ca, names, VK_COUNT(names));
     struct client c = {.certificate = &certificate, .script = say_hello};
 
     world_listen(w, false);
@@ -29,6 +33,7 @@ static void names_of_a_verified_client_are_read(void **state)
     assert_int_equal(w->peer.organization_count, 2);
     assert_string_equal(w->peer.organizations[0], "system:masters");
     assert_string_equal(w->peer.organizations[1], "b");
+    assert_string_equal(w->peer.uid, "f00-ba7");
     assert_string_equal(w->peer.address, "127.0.0.1");
     certificate_release(&certificate);
 }
@@ -42,7 +47,37 @@ static void check_unverified(struct world *w, const struct certificate *certific
     assert_true(c.intact);
     assert_false(w->peer.verified);
     assert_string_equal(w->peer.common_name, "");
+    assert_string_equal(w->peer.uid, "");
     assert_int_equal(w->peer.organization_count, 0);
+}
+
+static void an_authority_in_the_middle_may_be_the_one_to_trust(void **state)
+{
+    static const struct certificate_name ca_name = {"CN", "middle", -1}, name = {"CN", "a", -1};
+    struct world *w = *state;
+    struct certificate middle = certificate_make(&(struct certificate_spec){
+        .issuer = &w->ca, .names = &ca_name, .name_count = 1, .is_authority = true});
+    struct certificate good = client_certificate(&middle, &name, 1);
+    /* Who is not of the middle is foreign, though the root signed both. */
+    struct certificate beside = client_certificate(&w->ca, &name, 1);
+    /* A certificate of the middle is no authority. */
+    struct certificate below = client_certificate(&good, &name, 1);
+    struct client c = {.certificate = &good, .script = say_hello};
+    char *file = certificate_file(middle.cert_pem);
+    struct tls_listener_config config = world_config(w, false);
+
+    config.client_ca_file = file;
+    world_listen_config(w, &config);
+    run_client(w, &c);
+    assert_true(w->peer.verified);
+    check_unverified(w, &beside);
+    check_unverified(w, &below);
+    unlink(file);
+    vk_free(file);
+    certificate_release(&middle);
+    certificate_release(&good);
+    certificate_release(&beside);
+    certificate_release(&below);
 }
 
 static void certificates_that_prove_nothing_are_unverified(void **state)
@@ -51,6 +86,9 @@ static void certificates_that_prove_nothing_are_unverified(void **state)
     static const struct certificate_name with_nul[] = {{"CN", "admin\0.evil", 11}};
     static const struct certificate_name with_nul_in_o[] = {{"CN", "a", -1},
                                                             {"O", "system:masters\0x", 16}};
+    static const struct certificate_name two_uids[] = {
+        {"CN", "a", -1}, {UID, "u1", -1}, {UID, "u1", -1}};
+    static const struct certificate_name with_nul_in_uid[] = {{"CN", "a", -1}, {UID, "u\0x", 3}};
     struct world *w = *state;
     struct certificate_name many[10] = {{"CN", "a", -1}};
     const struct certificate_spec specs[] = {
@@ -62,6 +100,8 @@ static void certificates_that_prove_nothing_are_unverified(void **state)
         {.issuer = &w->ca, .names = with_nul, .name_count = 1},
         {.issuer = &w->ca, .names = with_nul_in_o, .name_count = 2},
         {.issuer = &w->ca, .names = many, .name_count = 10},
+        {.issuer = &w->ca, .names = two_uids, .name_count = 3},
+        {.issuer = &w->ca, .names = with_nul_in_uid, .name_count = 2},
     };
 
     for (size_t i = 1; i < 10; i++)
@@ -298,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         TEST(names_of_a_verified_client_are_read),
+        TEST(an_authority_in_the_middle_may_be_the_one_to_trust),
         TEST(certificates_that_prove_nothing_are_unverified),
         TEST(without_a_client_ca_nobody_is_verified),
         TEST(old_versions_are_refused_and_12_is_served),
