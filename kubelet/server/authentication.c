@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "base/crypto.h"
 #include "base/json_writer.h"
-#include "base/secret.h"
+#include "kubelet/server/bearer_token.h"
 
 #define MAX_TOKENS 1024
 #define MAX_BAD_TOKENS 1024
@@ -121,6 +121,7 @@ static const struct user_info *holder_of(const struct tls_peer *peer, struct vk_
     struct user_info *who = vk_arena_alloc(arena, sizeof(*who));
 
     who->name = vk_arena_strdup(arena, peer->common_name);
+    who->uid = vk_arena_strdup(arena, peer->uid);
     who->groups.v = vk_arena_array(arena, peer->organization_count + 1, sizeof(*who->groups.v));
     for (size_t i = 0; i < peer->organization_count; i++)
         who->groups.v[who->groups.n++] = vk_arena_strdup(arena, peer->organizations[i]);
@@ -186,19 +187,6 @@ static void on_token_reviewed(void *user, const struct review_answer *answer,
     }
 }
 
-/* RFC 6750: "Bearer TOKEN"; empty when there is none. */
-static struct vk_str bearer_token(const struct http1_head *head)
-{
-    const char *value = http1_header(head, "authorization");
-    struct vk_str rest, scheme, token;
-
-    if (!value)
-        return VK_STR("");
-    scheme = vk_str_cut(vk_str_trim(vk_str_of(value)), ' ', &rest);
-    token = vk_str_cut(rest, ' ', &rest);
-    return vk_str_ieq(scheme, VK_STR("bearer")) ? token : VK_STR("");
-}
-
 static void review_token(struct authenticator *a, struct vk_str token, struct authentication *n)
 {
     struct vk_buf body VK_BUF_AUTO;
@@ -233,25 +221,32 @@ void authentication_init(struct authentication *n)
 void authenticate(struct authenticator *a, const struct tls_peer *peer,
                   const struct http1_head *head, struct vk_arena *arena, struct authentication *n)
 {
-    struct vk_str token = bearer_token(head);
+    struct vk_secret token = {0};
     struct vk_err err;
+    bool has_token;
+    int rc;
 
     n->arena_ = arena;
     if (peer->verified && *peer->common_name) {
         n->fn(n->user, holder_of(peer, arena), NULL);
         return;
     }
-    if (token.n && a->tokens) {
-        review_token(a, token, n);
+    rc = bearer_token_read(head, &token, &err);
+    has_token = !vk_secret_is_empty(&token);
+    if (has_token && a->tokens)
+        review_token(a, vk_secret_reveal(&token), n);
+    vk_secret_release(&token);
+    if (has_token && a->tokens)
         return;
-    }
     /* Whoever shows a credential that does not hold is nobody, not anybody. */
-    if (a->config.allow_anonymous && !token.n && !peer->has_certificate) {
+    if (rc == 0 && !has_token && a->config.allow_anonymous && !peer->has_certificate) {
         n->fn(n->user, anonymous(arena), NULL);
         return;
     }
-    vk_err_set(&err, VK_UNAUTHENTICATED, "%s",
-               peer->has_certificate ? "the client certificate does not hold" : "no credential");
+    if (rc == 0)
+        vk_err_set(&err, VK_UNAUTHENTICATED, "%s",
+                   peer->has_certificate ? "the client certificate does not hold"
+                                         : "no credential");
     n->fn(n->user, NULL, &err);
 }
 

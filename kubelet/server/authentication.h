@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who asks: the holder of a client certificate of the client CA, else of a bearer token that the
- * API server vouches for (TokenReview, kept for 2 min), else nobody, or system:anonymous where that
- * is allowed and no credential was shown. Source: k8s v1.37.2 cmd/kubelet/app/auth.go, apiserver
- * pkg/authentication/{authenticatorfactory,request/x509,request/bearertoken,group}.
+ * Who asks: the holder of a client certificate of the client CA, else of a bearer token
+ * (bearer_token.h) that the API server vouches for (TokenReview, kept for 2 min), else nobody, or
+ * system:anonymous where that is allowed and no credential was shown. Source: k8s v1.37.2
+ * cmd/kubelet/app/auth.go, apiserver pkg/authentication/{authenticatorfactory,request/x509,group}.
  */
 #pragma once
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubelet/server/upgrade.h"
 
+#include "base/buf.h"
 #include "base/websocket.h"
+#include "kubelet/server/bearer_token.h"
 #include "kubelet/server/handlers.h"
 
 #define SPDY_LIST "X-Stream-Protocol-Version"
@@ -44,15 +46,28 @@ static const struct upgrade_protocol *choose(const struct http1_head *head, cons
     return NULL;
 }
 
-/* All lines of a list, for a message. */
+/* All of a list, for a message. */
 static const char *list_text(struct http_exchange *x, const char *list)
 {
     const struct http1_head *head = http_exchange_head(x);
-    const char *text = "", *line;
+    struct vk_buf text VK_BUF_AUTO;
+    const char *line;
 
-    for (size_t i = 0; (line = http1_header_nth(head, list, i)) != NULL; i++)
-        text = vk_arena_printf(http_exchange_arena(x), "%s%s%s", text, i ? " " : "", line);
-    return text;
+    vk_buf_init(&text, 2 * HTTP1_MAX_HEAD);
+    for (size_t i = 0; (line = http1_header_nth(head, list, i)) != NULL; i++) {
+        struct vk_str rest = vk_str_of(line);
+
+        while (rest.n) {
+            struct vk_str name = vk_str_trim(vk_str_cut(rest, ',', &rest));
+
+            if (!name.n || bearer_token_is_protocol(name))
+                continue;
+            if (vk_buf_len(&text))
+                vk_buf_addc(&text, ' ');
+            vk_buf_addstr(&text, name);
+        }
+    }
+    return vk_arena_str(http_exchange_arena(x), vk_buf_str(&text));
 }
 
 static const char *offered_text(struct http_exchange *x, const struct upgrade_protocol *offered,

@@ -120,8 +120,11 @@ static void certificates_name_user_and_groups(void **state)
 
 static void the_certificate_is_the_credential_that_is_named(void **state)
 {
-    static const struct tls_peer peer = {
-        .has_certificate = true, .verified = true, .common_name = "x", .fingerprint = "ab12"};
+    static const struct tls_peer peer = {.has_certificate = true,
+                                         .verified = true,
+                                         .common_name = "x",
+                                         .uid = "u7",
+                                         .fingerprint = "ab12"};
     struct authenticator *a = authenticator_new(NULL, &(struct authenticator_config){0});
     struct asker k;
 
@@ -130,6 +133,7 @@ static void the_certificate_is_the_credential_that_is_named(void **state)
     assert_int_equal(k.who->extra_count, 1);
     assert_string_equal(k.who->extra[0].key, "authentication.kubernetes.io/credential-id");
     assert_string_equal(k.who->extra[0].values.v[0], "X509SHA256=ab12");
+    assert_string_equal(k.who->uid, "u7");
     release(&k);
     authenticator_free(a);
 }
@@ -197,6 +201,48 @@ static void the_api_server_says_whose_a_token_is(void **state)
     assert_int_equal(k.who->groups.n, 2);
     assert_string_equal(k.who->extra[0].key, "k/one");
     assert_string_equal(k.who->extra[0].values.v[1], "v2");
+    release(&k);
+    token_world_stop(&w);
+}
+
+/* Of a websocket, with these subprotocols. */
+static void ask_by_protocol(struct asker *k, struct authenticator *a, const char *protocols)
+{
+    static const struct tls_peer nobody;
+
+    *k = (struct asker){.arena = vk_arena_new()};
+    authentication_init(&k->n);
+    k->n.fn = on_done;
+    k->n.user = k;
+    k->head.headers[0] = (struct http1_header){"Connection", "Upgrade"};
+    k->head.headers[1] = (struct http1_header){"Upgrade", "websocket"};
+    k->head.headers[2] = (struct http1_header){"Sec-WebSocket-Protocol", protocols};
+    k->head.header_count = 3;
+    authenticate(a, &nobody, &k->head, k->arena, &k->n);
+}
+
+static void a_token_among_the_subprotocols_counts_as_one_of_the_header(void **state)
+{
+    static const struct fake_step steps[] = {{.body = YES}};
+    struct token_world w;
+    struct asker k;
+
+    (void)state;
+    token_world_start(&w, steps, 1);
+    w.a->config.allow_anonymous = true;
+    /* Neither anybody nor a question. */
+    ask_by_protocol(&k, w.a, "base64url.bearer.authorization.k8s.io.!,v4.channel.k8s.io");
+    assert_true(k.is_done);
+    assert_int_equal(k.code, VK_UNAUTHENTICATED);
+    release(&k);
+    ask_by_protocol(&k, w.a, "base64url.bearer.authorization.k8s.io.c2VjcmV0,v4.channel.k8s.io");
+    fake_run_until(&w.api, &k.is_done);
+    assert_non_null(strstr(vk_buf_peek(&w.api.asked), "\"spec\":{\"token\":\"secret\"}"));
+    assert_string_equal(k.who->name, "system:serviceaccount:m:p");
+    release(&k);
+    /* The same token, so nobody is asked again. */
+    ask(&k, w.a, NULL, "Bearer secret");
+    assert_true(k.is_done && k.who);
     release(&k);
     token_world_stop(&w);
 }
@@ -339,6 +385,7 @@ int main(void)
         cmocka_unit_test(the_certificate_is_the_credential_that_is_named),
         cmocka_unit_test(headers_that_are_no_bearer_token_ask_nobody),
         cmocka_unit_test(the_api_server_says_whose_a_token_is),
+        cmocka_unit_test(a_token_among_the_subprotocols_counts_as_one_of_the_header),
         cmocka_unit_test(equal_tokens_under_way_are_asked_for_once_then_kept_for_their_time),
         cmocka_unit_test(a_refused_token_is_remembered_for_a_short_time),
         cmocka_unit_test(what_the_api_server_does_not_confirm_is_nobody),

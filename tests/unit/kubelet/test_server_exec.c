@@ -226,7 +226,7 @@ static const struct {
      "unable to upgrade: unable to negotiate protocol: client supports [v5.channel.k8s.io], server "
      "accepts [v4.channel.k8s.io v3.channel.k8s.io v2.channel.k8s.io channel.k8s.io]"},
     {WEBSOCKET_HEAD(EXEC "command=true&output=1", "Sec-WebSocket-Protocol: x, y\r\n"), "403",
-     "requested protocol(s) are not supported: [x, y]"},
+     "requested protocol(s) are not supported: [x y]"},
     {"GET " EXEC "command=true&output=1 HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"
      "Upgrade: websocket\r\nSec-WebSocket-Version: 8\r\n\r\n",
      "400", "version 13"},
@@ -261,6 +261,30 @@ static void bad_requests_are_refused_before_the_upgrade(void **state)
     for (size_t i = 0; i < VK_COUNT(refusals); i++)
         expect_refusal(s, refusals[i].request, refusals[i].status, refusals[i].text);
     assert_int_equal(process_world.runs, 0);
+}
+
+static void a_token_among_the_subprotocols_is_never_repeated(void **state)
+{
+    struct streaming_world *s = *state;
+    struct wire wire;
+    const char *head;
+
+    expect_refusal(s,
+                   WEBSOCKET_HEAD(EXEC "command=true&output=1",
+                                  "Sec-WebSocket-Protocol: v6.channel.k8s.io, "
+                                  "base64url.bearer.authorization.k8s.io.c2VjcmV0\r\n"),
+                   "403", "not supported: [v6.channel.k8s.io]; supports [");
+    streaming_connect(s, &wire);
+    head = streaming_ask(
+        s, &wire,
+        WEBSOCKET_HEAD(EXEC "command=true&output=1",
+                       "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.c2VjcmV0\r\n"
+                       "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"));
+    assert_non_null(strstr(head, "HTTP/1.1 101 "));
+    assert_non_null(strstr(head, "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"));
+    assert_null(strstr(head, "c2VjcmV0"));
+    UNTIL(s, wire.is_closed);
+    wire_release(&wire);
 }
 
 static void what_the_provider_lacks_is_501(void **state)
@@ -486,6 +510,7 @@ int main(void)
         CASE(attach_has_no_command),
         CASE(command_over_websocket),
         CASE(bad_requests_are_refused_before_the_upgrade),
+        CASE(a_token_among_the_subprotocols_is_never_repeated),
         CASE(what_the_provider_lacks_is_501),
         CASE(nothing_runs_in_a_container_that_has_ended),
         CASE(vanished_client_ends_the_process),
