@@ -234,6 +234,11 @@ void http_exchange_on_gone(struct http_exchange *x, void (*fn)(void *user), void
     x->gone_user = user;
 }
 
+void http_exchange_set_busy(struct http_exchange *x, bool busy)
+{
+    tls_conn_set_busy(x->conn->tls, busy);
+}
+
 void http_exchange_on_drained(struct http_exchange *x, void (*fn)(void *user), void *user)
 {
     x->drained = fn;

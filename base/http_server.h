@@ -39,6 +39,9 @@ struct vk_arena *http_exchange_arena(struct http_exchange *x);
 /* fn(user) when the client went away (also by a mere FIN) before the answer was complete; the
  * exchange is invalid afterwards. */
 void http_exchange_on_gone(struct http_exchange *x, void (*fn)(void *user), void *user);
+/* While it is handled a request keeps its connection from making room for others
+ * (tls_conn_set_busy), unless the handler says that it is not yet worth it. */
+void http_exchange_set_busy(struct http_exchange *x, bool busy);
 
 /* Extra answer headers; before the answer. */
 void http_exchange_header(struct http_exchange *x, const char *name, const char *value);

@@ -70,6 +70,7 @@ static void on_authorized(void *user, const struct vk_err *err)
 
     if (!err) {
         http_exchange_on_gone(c->x, NULL, NULL);
+        http_exchange_set_busy(c->x, true);
         log_v(2, "Request on the kubelet port", LS("method", head->method), LS("path", head->path),
               LS("user", c->who), LS("peer", http_exchange_peer(c->x)->address));
         c->passed(c->user, c->x);
@@ -116,6 +117,8 @@ void access_check(struct access *a, struct http_exchange *x, const char *segment
     c->authorization.fn = on_authorized;
     c->authorization.user = c;
     http_exchange_on_gone(x, on_gone, c);
+    /* Strangers that wait for an API server must not keep out those who may. */
+    http_exchange_set_busy(x, false);
     authenticate(a->authenticator, http_exchange_peer(x), http_exchange_head(x),
                  http_exchange_arena(x), &c->authentication);
 }
