@@ -337,6 +337,7 @@ static int open_port(struct kubelet *k, struct vk_err *err)
                                       },
                                   .pods = k->pods,
                                   .provider = k->provider,
+                                  .events = k->events,
                               },
                               &k->server, err);
 }

@@ -191,6 +191,7 @@ static void aci_write_metrics(void *self, struct vk_buf *out)
 {
     struct aci_provider *p = self;
     metrics_write(p->metrics, out);
+    capacity_write_metrics(p->capacity, out);
 }
 
 static void aci_get_capacity(void *self, struct node_capacity *ret)

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/prometheus.h"
 
 #define READ_MS (5 * 60 * 1000)
 #define READ_WAITING_MS 15000
@@ -236,6 +237,29 @@ void capacity_on_listed(struct capacity *c)
 void capacity_get(const struct capacity *c, struct node_capacity *ret)
 {
     *ret = c->now;
+}
+
+void capacity_write_metrics(const struct capacity *c, struct vk_buf *out)
+{
+    const struct quota *const quotas[] = {&c->groups, &c->cores};
+    if (!c->groups.is_known && !c->cores.is_known)
+        return;
+    prometheus_family(out, "aci_kubelet_quota_limit", PROMETHEUS_GAUGE,
+                      "What the subscription may have in the region.");
+    for (size_t i = 0; i < VK_COUNT(quotas); i++)
+        if (quotas[i]->is_known)
+            prometheus_int(out, "aci_kubelet_quota_limit",
+                           PROMETHEUS_LABELS({"quota", quotas[i]->name}), quotas[i]->limit);
+    prometheus_family(out, "aci_kubelet_quota_used", PROMETHEUS_GAUGE,
+                      "What the subscription had when quotas were last read.");
+    for (size_t i = 0; i < VK_COUNT(quotas); i++)
+        if (quotas[i]->is_known)
+            prometheus_int(out, "aci_kubelet_quota_used",
+                           PROMETHEUS_LABELS({"quota", quotas[i]->name}), quotas[i]->current);
+    prometheus_family(out, "aci_kubelet_quota_read_age_seconds", PROMETHEUS_GAUGE,
+                      "How long ago quotas were last read.");
+    prometheus_double(out, "aci_kubelet_quota_read_age_seconds", NULL,
+                      (double)(vk_mono_ms() - c->read_mono_ms) / 1000);
 }
 
 static int refuse(struct capacity *c, const struct quota *q, int64_t unit, int64_t wanted,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "aci/arm_client.h"
+#include "base/buf.h"
 #include "provider/tracker.h"
 
 struct capacity;
@@ -30,6 +31,9 @@ void capacity_free(struct capacity *c);
 void capacity_on_listed(struct capacity *c);
 /* As get_capacity of struct provider_ops. */
 void capacity_get(const struct capacity *c, struct node_capacity *ret);
+
+/* For Prometheus: limit and usage of each quota as last read; nothing while none may be read. */
+void capacity_write_metrics(const struct capacity *c, struct vk_buf *out);
 
 /*
  * May a group with so much CPU be asked for? Refused, with reason PROVIDER_REASON_QUOTA and a

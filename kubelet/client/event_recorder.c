@@ -38,6 +38,7 @@ struct event_recorder {
     struct event_queue *waiting;
     struct pending_event *current; /* is being sent, or waits to be sent again */
     uint64_t dropped;              /* in a row, since there was room for all */
+    struct event_counts counts;    /* but for waiting */
     struct rest_call *call;
     struct vk_timer retry;
     struct backoff backoff;
@@ -54,6 +55,7 @@ static void on_dropped(void *user, const struct pending_event *e)
 {
     struct event_recorder *r = user;
 
+    r->counts.no_room++;
     if (r->dropped++ == 0)
         log_warning("Events come faster than the API server takes them; some are dropped, repeats "
                     "first",
@@ -101,6 +103,12 @@ void event_recorder_free(struct event_recorder *r)
 size_t event_recorder_waiting(const struct event_recorder *r)
 {
     return vk_timer_is_armed(&r->retry) ? 0 : event_queue_len(r->waiting) + (r->current != NULL);
+}
+
+void event_recorder_count(const struct event_recorder *r, struct event_counts *ret)
+{
+    *ret = r->counts;
+    ret->waiting = event_queue_len(r->waiting) + (r->current != NULL);
 }
 
 static const char *text_or_empty(const char *text)
@@ -170,6 +178,7 @@ static void write_patch(const struct pending_event *e, struct vk_buf *out)
 
 static void give_up(struct event_recorder *r, struct pending_event *e, const struct vk_err *err)
 {
+    r->counts.refused++;
     log_v(2, "Dropped an event", LS("object", text_or_empty(e->about.name)),
           LS("reason", e->reason), LERR(err));
     if (e->counted_key)
@@ -346,8 +355,10 @@ void event_recorder_emit(struct event_recorder *r, const struct object_reference
     struct pending_event e;
 
     if (!event_correlate(r->correlator, object, text_or_empty(about->name), reason,
-                         text_or_empty(message), now_ns, &correlated))
+                         text_or_empty(message), now_ns, &correlated)) {
+        r->counts.over_budget++;
         return;
+    }
     if (correlated.is_aggregate)
         combined = vk_asprintf(AGGREGATE_PREFIX "%s", text_or_empty(message));
     e = (struct pending_event){
@@ -380,8 +391,12 @@ void event_recorder_emit_counted(struct event_recorder *r, const struct object_r
     known = recent_map_peek(r->counted, digest);
     if (known)
         known = recent_map_touch(r->counted, digest);
-    if ((known && *known >= count) || !event_correlator_take(r->correlator, object, now_ns))
+    if (known && *known >= count)
         return;
+    if (!event_correlator_take(r->correlator, object, now_ns)) {
+        r->counts.over_budget++;
+        return;
+    }
     event_name(name, text_or_empty(about->name), digest);
     e = (struct pending_event){
         .about = *about,

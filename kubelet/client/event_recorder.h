@@ -18,6 +18,14 @@ struct event_recorder *event_recorder_new(struct vk_loop *loop, struct rest_clie
 void event_recorder_free(struct event_recorder *r);
 /* How many events wait to be written; 0 while the API server takes none. */
 size_t event_recorder_waiting(const struct event_recorder *r);
+/* Since the start, but for waiting. */
+struct event_counts {
+    size_t waiting;
+    uint64_t over_budget; /* dropped: the object had used up its budget */
+    uint64_t no_room;     /* ...      too many waited */
+    uint64_t refused;     /* ...      the API server did not take them */
+};
+void event_recorder_count(const struct event_recorder *r, struct event_counts *ret);
 /* about is copied; type "Normal" or "Warning"; message is cut to 1,024 bytes. Never fails towards
  * the caller. */
 void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,

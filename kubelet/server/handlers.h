@@ -16,6 +16,7 @@ struct handler_context {
     struct vk_loop *loop;
     struct pods *pods;
     struct provider *provider;
+    const struct event_recorder *events; /* NULL: none is told of */
     const char *node_name;
     int port;
     int64_t began_wall_ns;

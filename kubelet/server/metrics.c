@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/prometheus.h"
+#include "kubelet/client/event_recorder.h"
 #include "kubelet/server/handlers.h"
 #include "kubelet/server/long_answer.h"
 #include "kubelet/stats/pod_phases.h"
@@ -75,6 +76,27 @@ static void write_watch(const struct handler_context *c, struct vk_buf *out)
     prometheus_family(out, "aci_kubelet_pod_watch_failures_total", PROMETHEUS_COUNTER,
                       "Watches that ended with an error.");
     prometheus_uint(out, "aci_kubelet_pod_watch_failures_total", NULL, counts.failures);
+}
+
+static void write_events(const struct handler_context *c, struct vk_buf *out)
+{
+    struct event_counts counts;
+
+    if (!c->events)
+        return;
+    event_recorder_count(c->events, &counts);
+    prometheus_family(out, "aci_kubelet_events_waiting", PROMETHEUS_GAUGE,
+                      "Events that are not at the API server yet.");
+    prometheus_uint(out, "aci_kubelet_events_waiting", NULL, counts.waiting);
+    prometheus_family(out, "aci_kubelet_events_dropped_total", PROMETHEUS_COUNTER,
+                      "Events that were never written: their object told too much, too many "
+                      "waited, or the API server did not take them.");
+    prometheus_uint(out, "aci_kubelet_events_dropped_total",
+                    PROMETHEUS_LABELS({"reason", "budget"}), counts.over_budget);
+    prometheus_uint(out, "aci_kubelet_events_dropped_total",
+                    PROMETHEUS_LABELS({"reason", "no-room"}), counts.no_room);
+    prometheus_uint(out, "aci_kubelet_events_dropped_total",
+                    PROMETHEUS_LABELS({"reason", "refused"}), counts.refused);
 }
 
 static void write_requests(const struct handler_context *c, struct vk_buf *out)
@@ -161,6 +183,7 @@ void handle_metrics(const struct handler_context *c, struct http_exchange *x)
     write_process(c, &text);
     write_pods(c, &text);
     write_watch(c, &text);
+    write_events(c, &text);
     write_requests(c, &text);
     write_streams(c, &text);
     if (c->provider->ops->write_metrics)

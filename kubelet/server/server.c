@@ -355,6 +355,7 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
         .loop = loop,
         .pods = config->pods,
         .provider = config->provider,
+        .events = config->events,
         .node_name = config->access.node_name,
         .port = config->port,
         .began_wall_ns = vk_wall_ns(),

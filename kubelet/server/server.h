@@ -24,6 +24,7 @@ struct kubelet_server_config {
     struct access_config access;
     struct pods *pods;
     struct provider *provider;
+    const struct event_recorder *events; /* NULL: none is told of */
 };
 VK_MUST_CHECK int kubelet_server_new(struct vk_loop *loop,
                                      const struct kubelet_server_config *config,

@@ -174,6 +174,15 @@ static void the_wait_that_the_server_names_is_kept(void **state)
     world_stop(&w);
 }
 
+/* What was dropped so far. */
+static struct event_counts counts(const struct world *w)
+{
+    struct event_counts now;
+
+    event_recorder_count(w->r, &now);
+    return now;
+}
+
 static void refused_events_are_dropped_and_the_next_one_goes(void **state)
 {
     static const struct fake_step steps[] = {
@@ -192,6 +201,8 @@ static void refused_events_are_dropped_and_the_next_one_goes(void **state)
     event_recorder_emit(w.r, &web, "Normal", "D", "m");
     world_run(&w);
     assert_non_null(strstr(vk_buf_peek(&w.api.asked), "\"reason\":\"D\""));
+    assert_int_equal(counts(&w).refused, 3);
+    assert_int_equal(counts(&w).over_budget + counts(&w).no_room, 0);
     world_stop(&w);
 }
 
@@ -229,6 +240,8 @@ static void similar_events_are_combined_and_the_budget_holds(void **state)
     }
     /* Nine of their own; what was combined since waits as one. */
     assert_int_equal(waiting(&w), 10);
+    assert_int_equal(counts(&w).waiting, 10);
+    assert_int_equal(counts(&w).over_budget, 40 - 25);
     world_run(&w);
     fake_run_ms(&w.api, 5);
     assert_non_null(
@@ -264,6 +277,8 @@ static void a_storm_of_100000_events_is_bounded_and_told_once(void **state)
     assert_int_equal(event_queue_len(w.r->waiting), MAX_WAITING);
     assert_int_equal(w.r->dropped, 100000 - MAX_WAITING - 1);
     assert_int_equal(told_of_drops, 1);
+    assert_int_equal(counts(&w).no_room, 100000 - MAX_WAITING - 1);
+    assert_int_equal(counts(&w).waiting, MAX_WAITING + 1);
     world_stop(&w);
 }
 

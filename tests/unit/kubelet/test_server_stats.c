@@ -200,6 +200,9 @@ static void the_process_tells_of_itself(void **state)
         "aci_kubelet_pod_watches_total 1",
         "aci_kubelet_pod_watch_failures_total 0",
         "aci_kubelet_streams{kind=\"remote-command\"} 0",
+        "aci_kubelet_events_dropped_total{reason=\"budget\"} 0",
+        "aci_kubelet_events_dropped_total{reason=\"no-room\"} 0",
+        "aci_kubelet_events_dropped_total{reason=\"refused\"} 0",
         "kubelet_http_requests_total{path=\"/livez\"} 1",
     };
     struct streaming_world *s = *state;
@@ -207,6 +210,7 @@ static void the_process_tells_of_itself(void **state)
 
     vk_buf_init(&a.text, 1 << 20);
     s->server.context.node_name = "burst-1";
+    s->server.context.events = s->w->events;
     s->server.request_counts = (struct request_counts){
         .paths = route_paths, .requests = s->server.requests, .count = ROUTES};
     s->server.context.requests = &s->server.request_counts;

@@ -80,6 +80,22 @@ static void what_others_use_is_not_offered(void **state)
     assert_int_equal(told, 1);
 }
 
+static void quotas_are_told_to_prometheus(void **state)
+{
+    struct world *w = *state;
+    struct vk_buf text VK_BUF_AUTO;
+    vk_buf_init(&text, 1 << 20);
+    w->arm.others_groups = 30;
+    start(w, 100, 40);
+    w->provider.ops->write_metrics(w->provider.p, &text);
+    const char *out = vk_buf_peek(&text);
+    assert_non_null(strstr(out, "aci_kubelet_quota_limit{quota=\"ContainerGroups\"} 100\n"));
+    assert_non_null(strstr(out, "aci_kubelet_quota_limit{quota=\"StandardCores\"} 40\n"));
+    assert_non_null(strstr(out, "aci_kubelet_quota_used{quota=\"ContainerGroups\"} 30\n"));
+    assert_non_null(strstr(out, "aci_kubelet_quota_used{quota=\"StandardCores\"} 0\n"));
+    assert_non_null(strstr(out, "\naci_kubelet_quota_read_age_seconds "));
+}
+
 static void options_are_the_upper_bound(void **state)
 {
     struct world *w = *state;
@@ -92,8 +108,12 @@ static void options_are_the_upper_bound(void **state)
 static void without_the_right_to_read_quotas_options_count(void **state)
 {
     struct world *w = *state;
+    struct vk_buf text VK_BUF_AUTO;
+    vk_buf_init(&text, 1 << 20);
     start(w, 0, 0);
     assert_false(is_limited(w));
+    w->provider.ops->write_metrics(w->provider.p, &text);
+    assert_null(strstr(vk_buf_peek(&text), "aci_kubelet_quota"));
     world_create(w, "web", "u1", false);
     UNTIL(w, one_done);
     assert_int_equal(w->err.code, VK_OK);
@@ -194,6 +214,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_others_use_is_not_offered, world_setup,
                                         world_teardown),
+        cmocka_unit_test_setup_teardown(quotas_are_told_to_prometheus, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(options_are_the_upper_bound, world_setup, world_teardown),
         cmocka_unit_test_setup_teardown(without_the_right_to_read_quotas_options_count, world_setup,
                                         world_teardown),
