@@ -29,7 +29,6 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
     const struct pod_spec *spec = &c->pod->spec;
     const bool dns = dns_is_sent(c->annotations, c->env, c->windows);
     const struct flag flags[] = {
-        {spec->has_active_deadline, "activeDeadlineSeconds"},
         {!vk_str_empty(spec->hostname) || !vk_str_empty(spec->hostname_override), "hostname"},
         {spec->set_hostname_as_fqdn, "setHostnameAsFQDN"},
         {!spec->host_users, "hostUsers"},

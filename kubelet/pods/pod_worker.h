@@ -33,6 +33,7 @@ struct pod_worker {
     struct vk_list resolve_wait;       /* in all->resolve_wait */
     unsigned operations;               /* of the provider, under way */
     struct rest_call *deletion;        /* DELETE of the object is under way */
+    struct vk_timer deadline;          /* when activeDeadlineSeconds are over */
 
     bool is_accepted; /* the first status was set */
     bool may_exist;   /* a group may exist: look before the first PUT, delete it at the end */
@@ -46,6 +47,7 @@ struct pod_worker {
     bool is_deleted;  /* deletion was asked for */
     bool is_removed;  /* the object is gone from the API server */
     bool is_terminal; /* the last status was set */
+    bool is_overdue;  /* its deadline has passed */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
     int64_t given_up_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
@@ -89,8 +91,18 @@ bool worker_group_lost(struct pod_worker *w);
 /* ErrImagePull becomes ImagePullBackOff while the pod waits for the next try. */
 void worker_show_image_backoff(struct pod_worker *w);
 
+/* The pod, its status or its state changed: the timer follows. */
+void worker_watch_deadline(struct pod_worker *w);
+/* The timer's function; user is the worker. */
+void worker_deadline_timer(void *user);
+/* Its deadline has passed: the pod fails, and its group goes. */
+void worker_end_overdue(struct pod_worker *w);
+
 /* TERMINATING: delete the group, then the object, then forget; frees the worker at the end. */
 void worker_terminate(struct pod_worker *w);
+
+/* Deletes the group for good, also one that is being created. */
+void worker_delete_group(struct pod_worker *w);
 
 /* FINISHED: the group goes when its time is over, the object stays. */
 void worker_finish(struct pod_worker *w);

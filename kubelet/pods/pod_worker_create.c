@@ -54,7 +54,7 @@ static void on_created(void *user, const struct vk_err *err)
     w->may_exist = true;
     if (w->all->stopped)
         return;
-    if (w->is_deleted) {
+    if (w->is_deleted || w->state != POD_WORKER_CREATING) {
         worker_queue(w);
         return;
     }

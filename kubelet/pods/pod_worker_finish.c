@@ -30,7 +30,8 @@ static int64_t time_left_ms(const struct pod_worker *w)
 
 static bool has_group(const struct pod_worker *w)
 {
-    return w->group_seen && !w->group_gone;
+    /* Of one that was not reported yet, it is known that it may be there. */
+    return (w->group_seen || (w->drop_group && w->is_tried)) && !w->group_gone;
 }
 
 void worker_finish(struct pod_worker *w)

@@ -8,6 +8,17 @@
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
 
+/* Whatever was said to run does not any more. */
+static void set_terminal_status(struct pod_worker *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct pod_status s;
+
+    w->is_terminal = true;
+    status_of_terminated(w->pod, worker_status(w), vk_wall_ns(), arena, &s);
+    status_manager_set(w->all->config.status, w->pod, &s);
+}
+
 static void on_group_deleted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
@@ -28,12 +39,14 @@ static void on_group_deleted(void *user, const struct vk_err *err)
     log_v(2, "Deleted the pod's container group", LS("pod", pod_key(w->pod)),
           LS("podUID", w->pod->meta.uid));
     w->group_gone = true;
+    if (w->state == POD_WORKER_FINISHED)
+        set_terminal_status(w);
     work_queue_forget(w->all->queue, w->pod->meta.uid);
     w->retry_at_ms = 0;
     worker_queue(w);
 }
 
-static void delete_group(struct pod_worker *w)
+void worker_delete_group(struct pod_worker *w)
 {
     const struct provider *p = w->all->config.provider;
     struct pod_identity id = worker_identity(w);
@@ -53,7 +66,7 @@ void worker_retire_group(struct pod_worker *w)
     struct pod_identity id = worker_identity(w);
 
     if (!p->ops->retire_pod) {
-        delete_group(w);
+        worker_delete_group(w);
         return;
     }
     w->operations++;
@@ -116,16 +129,6 @@ static void delete_object(struct pod_worker *w)
                                                     });
 }
 
-static void set_terminal_status(struct pod_worker *w)
-{
-    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
-    struct pod_status s;
-
-    w->is_terminal = true;
-    status_of_terminated(w->pod, worker_status(w), vk_wall_ns(), arena, &s);
-    status_manager_set(w->all->config.status, w->pod, &s);
-}
-
 static void forget(struct pod_worker *w)
 {
     struct pod_workers *all = w->all;
@@ -149,7 +152,7 @@ void worker_terminate(struct pod_worker *w)
     if (!(w->group_gone && w->is_removed) && worker_must_wait(w))
         return;
     if (!w->group_gone) {
-        delete_group(w);
+        worker_delete_group(w);
         return;
     }
     if (w->is_removed) {

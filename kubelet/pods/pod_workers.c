@@ -141,6 +141,7 @@ void worker_free(void *p)
 
     worker_cancel_resolution(w);
     vk_list_remove(&w->resolve_wait);
+    vk_timer_disarm(&w->deadline);
     if (w->deletion)
         rest_cancel(w->deletion);
     w->all->counts[w->state]--;
@@ -155,10 +156,11 @@ struct pod_identity worker_identity(const struct pod_worker *w)
     return (struct pod_identity){.namespace_ = m->namespace_, .name = m->name, .uid = m->uid};
 }
 
-/* The turn of a creation may come in an hour: a deletion does not wait for that. */
+/* The turn of a creation may come in an hour: a deletion or a deadline does not wait for that. */
 static bool may_act(const struct pod_worker *w)
 {
-    const bool is_free = w->operations == 0 || (w->is_deleted && w->state == POD_WORKER_CREATING);
+    const bool is_urgent = w->is_deleted || w->is_overdue;
+    const bool is_free = w->operations == 0 || (is_urgent && w->state == POD_WORKER_CREATING);
 
     return is_free && !w->deletion;
 }
@@ -174,10 +176,13 @@ static void sync_worker(void *user, const char *uid)
         worker_terminate(w);
         return;
     }
-    if (w->state == POD_WORKER_PENDING)
-        worker_create(w);
-    else if (w->state == POD_WORKER_FINISHED)
+    if (w->state == POD_WORKER_FINISHED)
         worker_finish(w);
+    else if (w->is_overdue && w->state != POD_WORKER_GONE)
+        worker_end_overdue(w);
+    else if (w->state == POD_WORKER_PENDING)
+        worker_create(w);
+    worker_watch_deadline(w);
 }
 
 static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *pod, bool initial)
@@ -193,6 +198,7 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
     w->image_backoff =
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
     vk_list_init(&w->resolve_wait);
+    vk_timer_init(&w->deadline, all->loop, "pod deadline", worker_deadline_timer, w);
     w->state = pod_is_finished(pod) ? POD_WORKER_FINISHED : POD_WORKER_PENDING;
     note_finished(w);
     all->counts[w->state]++;
@@ -276,6 +282,7 @@ void pod_workers_update(struct pod_workers *all, const struct pod *pod, bool ini
         w->drop_group = true;
         worker_queue(w);
     }
+    worker_watch_deadline(w);
     if (!is_new)
         return;
     claim_early_report(w);

@@ -180,6 +180,15 @@ static FAKE_UNUSED void fake_begin_deletion(struct fake_api *a, struct fake_pod 
     fake_send_event(a, "MODIFIED", p);
 }
 
+/* Somebody changes the pod's spec. */
+static FAKE_UNUSED void fake_set_spec(struct fake_api *a, struct fake_pod *p, const char *spec)
+{
+    vk_free(p->spec);
+    p->spec = vk_strdup(spec);
+    p->generation++;
+    fake_send_event(a, "MODIFIED", p);
+}
+
 /* The watch's history is gone: the client has to list again. */
 static FAKE_UNUSED void fake_expire_watch(struct fake_api *a)
 {
