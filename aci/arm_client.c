@@ -465,6 +465,11 @@ int64_t arm_client_away_since_mono_ms(const struct arm_client *client)
     return client->breaker.is_open ? client->breaker.first_failure_ms : 0;
 }
 
+bool arm_client_clock_ahead_ms(const struct arm_client *client, int64_t *ret)
+{
+    return http_host_clock_ahead_ms(client->host, ret);
+}
+
 int64_t arm_client_last_answer_mono_ms(const struct arm_client *client)
 {
     return client->last_answer_mono_ms;

@@ -84,5 +84,7 @@ void arm_client_write_metrics(struct arm_client *client, struct vk_buf *out);
 void arm_client_describe(struct arm_client *client, struct throttle_state *ret);
 /* Since when ARM or Entra count as away (monotonic); 0 while they do not. */
 int64_t arm_client_away_since_mono_ms(const struct arm_client *client);
+/* As http_host_clock_ahead_ms. */
+bool arm_client_clock_ahead_ms(const struct arm_client *client, int64_t *ret);
 /* When ARM last answered anything but 5xx; 0: never. */
 int64_t arm_client_last_answer_mono_ms(const struct arm_client *client);

@@ -342,6 +342,7 @@ struct http_host *http_host_new(struct http_client *client, const struct http_ho
 
     host->client = client;
     client->host_count++;
+    host->clock_ahead_ms = INT64_MIN;
     copy_config(host, config);
     vk_list_init(&host->running);
     vk_list_init(&host->pending);

@@ -43,6 +43,9 @@ struct http_host *http_host_new(struct http_client *client, const struct http_ho
 void http_host_free(struct http_host *host);
 /* True while some call of this host is under way. */
 bool http_host_is_busy(const struct http_host *host);
+/* By how much the host's clock is ahead of ours, to about a second: as the Date of its last answer
+ * said. False while no answer had one. */
+bool http_host_clock_ahead_ms(const struct http_host *host, int64_t *ret);
 
 struct http_header {
     const char *name, *value;

@@ -187,6 +187,24 @@ static int64_t retry_after_ms(const struct http_response *response)
     return seconds > MAX_RETRY_AFTER_MS / 1000 ? MAX_RETRY_AFTER_MS : (int64_t)seconds * 1000;
 }
 
+static void note_clock(const struct http_response *response)
+{
+    const char *date = http_response_header(response, "Date");
+    const time_t said = date ? curl_getdate(date, NULL) : -1;
+
+    /* It was cut to seconds. */
+    if (said >= 0)
+        response->call->host->clock_ahead_ms = (int64_t)said * 1000 + 500 - vk_wall_ms();
+}
+
+bool http_host_clock_ahead_ms(const struct http_host *host, int64_t *ret)
+{
+    if (host->clock_ahead_ms == INT64_MIN)
+        return false;
+    *ret = host->clock_ahead_ms;
+    return true;
+}
+
 static void call_report(struct http_call *call, const struct vk_err *err)
 {
     struct http_response response = {.call = call, .body = vk_buf_str(&call->body)};
@@ -199,6 +217,7 @@ static void call_report(struct http_call *call, const struct vk_err *err)
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
     response.status = (int)status;
     response.retry_after_ms = retry_after_ms(&response);
+    note_clock(&response);
     call->on_done(call->user, &response, NULL);
 }
 

@@ -38,6 +38,7 @@ struct http_host {
     size_t call_count;        /* without those that were cancelled or are being reported */
     unsigned stream_count;    /* calls without a deadline: they bring a connection of their own */
     int64_t distrust_mono_ms; /* a call timed out then: older connections may be dead; 0: none */
+    int64_t clock_ahead_ms;   /* of the last answer with a Date; INT64_MIN: none had one */
     bool in_curl;             /* curl is calling us: its multi handle must not be changed */
     unsigned busy_depth;      /* > 0: the host's memory must stay */
     bool is_freed;            /* http_host_free came meanwhile */

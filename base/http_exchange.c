@@ -16,7 +16,7 @@ struct http_exchange {
     struct http_conn *conn;
     struct vk_arena *arena;
     enum answer_state answer;
-    bool is_chunked;
+    bool is_chunked, has_date;
     struct vk_buf headers;
     void (*gone)(void *user);
     void *gone_user;
@@ -91,7 +91,6 @@ static void add_header(struct vk_buf *out, const char *name, const char *value)
 static void add_status_line(struct vk_buf *out, int status)
 {
     vk_buf_printf(out, "HTTP/1.1 %d %s\r\n", status, http1_reason(status));
-    add_date(out);
 }
 
 static bool status_has_body(int status)
@@ -115,6 +114,7 @@ void http_conn_refuse(struct http_conn *c, int status, const char *text)
     c->close_after = true;
     c->state = HTTP_CONN_CLOSING;
     add_status_line(&out, status);
+    add_date(&out);
     vk_buf_printf(&out,
                   "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n"
                   "Connection: close\r\n\r\n%s\n",
@@ -138,6 +138,8 @@ static void begin_answer(struct http_exchange *x, int status, const char *conten
     assert(x->answer == ANSWER_NONE);
     vk_buf_init(&out, 2 * MAX_EXTRA_HEADERS);
     add_status_line(&out, status);
+    if (!x->has_date)
+        add_date(&out);
     if (content_type)
         add_header(&out, "Content-Type", content_type);
     vk_buf_addstr(&out, vk_buf_str(&x->headers));
@@ -158,6 +160,7 @@ static void finish_answer(struct http_exchange *x)
 void http_exchange_header(struct http_exchange *x, const char *name, const char *value)
 {
     assert(x->answer == ANSWER_NONE);
+    x->has_date = x->has_date || vk_strieq(name, "Date");
     add_header(&x->headers, name, value);
 }
 

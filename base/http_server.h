@@ -43,7 +43,7 @@ void http_exchange_on_gone(struct http_exchange *x, void (*fn)(void *user), void
  * (tls_conn_set_busy), unless the handler says that it is not yet worth it. */
 void http_exchange_set_busy(struct http_exchange *x, bool busy);
 
-/* Extra answer headers; before the answer. */
+/* Extra answer headers; before the answer. A Date among them stands for the clock's. */
 void http_exchange_header(struct http_exchange *x, const char *name, const char *value);
 /* Whole answer, at most 8 MiB: longer ones are streamed. content_type NULL for none. HEAD requests
  * get no body. */

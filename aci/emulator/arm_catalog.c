@@ -155,37 +155,6 @@ void arm_catalog_resource_group(struct arm_request *r)
     finish(r, &out);
 }
 
-void arm_catalog_provider(struct arm_request *r)
-{
-    const struct emulator_options *o = r->emulator->options;
-    struct json_writer w;
-    struct vk_buf out;
-
-    begin(&out, &w);
-    json_begin_object(&w, NULL);
-    json_put_string(&w, "id",
-                    vk_arena_printf(r->arena,
-                                    "/subscriptions/%s/providers/Microsoft.ContainerInstance",
-                                    o->subscription));
-    json_put_string(&w, "namespace", "Microsoft.ContainerInstance");
-    json_put_string(&w, "registrationState", "Registered");
-    json_put_string(&w, "registrationPolicy", "RegistrationRequired");
-    json_begin_array(&w, "resourceTypes");
-    json_begin_object(&w, NULL);
-    json_put_string(&w, "resourceType", "containerGroups");
-    json_begin_array(&w, "locations");
-    json_put_string(&w, NULL, o->location);
-    json_end_array(&w);
-    json_begin_array(&w, "apiVersions");
-    json_put_string(&w, NULL, "2025-09-01");
-    json_put_string(&w, NULL, "2023-05-01");
-    json_end_array(&w);
-    json_end_object(&w);
-    json_end_array(&w);
-    json_end_object(&w);
-    finish(r, &out);
-}
-
 void arm_catalog_endpoints(struct arm_request *r)
 {
     const char *origin = arm_request_origin(r);

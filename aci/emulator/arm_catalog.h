@@ -11,5 +11,4 @@ void arm_catalog_operations(struct arm_request *r);
 void arm_catalog_subscription(struct arm_request *r);
 void arm_catalog_subscriptions(struct arm_request *r);
 void arm_catalog_resource_group(struct arm_request *r);
-void arm_catalog_provider(struct arm_request *r);
 void arm_catalog_endpoints(struct arm_request *r);

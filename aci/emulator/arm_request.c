@@ -4,9 +4,11 @@
 #include <ctype.h>
 #include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include "aci/emulator/arm_route.h"
 #include "aci/emulator/group_view.h"
+#include "aci/emulator/surroundings.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -117,10 +119,23 @@ static const char *routing_id(struct arm_request *r)
     return vk_arena_printf(r->arena, "%s:%s:%s", region, compact, r->correlation_id);
 }
 
+/* As the clock of ARM says, which tests may put wrong. */
+static void add_date(struct arm_request *r)
+{
+    const int64_t skew_s = surroundings_clock_skew_s(r->emulator->surroundings);
+    const time_t now = (time_t)(vk_wall_ms() / 1000 + skew_s);
+    char text[64];
+    struct tm t;
+
+    if (skew_s && gmtime_r(&now, &t) && strftime(text, sizeof(text), "%a, %d %b %Y %T GMT", &t))
+        arm_reply_header(r, "Date", text);
+}
+
 static void add_common_headers(struct arm_request *r)
 {
     const char *client_id = arm_request_header(r, "x-ms-client-request-id");
 
+    add_date(r);
     arm_reply_header(r, "Cache-Control", "no-cache");
     arm_reply_header(r, "Pragma", "no-cache");
     arm_reply_header(r, "Expires", "-1");

@@ -10,6 +10,7 @@
 #include "aci/emulator/identity_endpoints.h"
 #include "aci/emulator/monitor.h"
 #include "aci/emulator/operation_reply.h"
+#include "aci/emulator/surroundings.h"
 #include "base/alloc.h"
 #include "base/url.h"
 
@@ -18,6 +19,8 @@
 #define P "/providers/Microsoft.ContainerInstance"
 #define CG RG P "/containerGroups/{g}"
 #define LOC S P "/locations/{l}"
+#define SUBNET RG "/providers/Microsoft.Network/virtualNetworks/{g}/subnets/{c}"
+#define PERMISSIONS "/providers/Microsoft.Authorization/permissions"
 #define INSIGHTS "/providers/Microsoft.Insights"
 
 static const struct route routes[] = {
@@ -50,8 +53,13 @@ static const struct route routes[] = {
     {"Subscriptions_List", "GET", "/subscriptions", ROUTE_ANY_VERSION, arm_catalog_subscriptions},
     {"Subscriptions_Get", "GET", S, ROUTE_ANY_VERSION, arm_catalog_subscription},
     {"ResourceGroups_Get", "GET", RG, ROUTE_ANY_VERSION, arm_catalog_resource_group},
-    {"Providers_Get", "GET", S P, ROUTE_ANY_VERSION, arm_catalog_provider},
-    {"Providers_Register", "POST", S P "/register", ROUTE_ANY_VERSION, arm_catalog_provider},
+    {"Providers_Get", "GET", S P, ROUTE_ANY_VERSION, surroundings_provider},
+    {"Providers_Register", "POST", S P "/register", ROUTE_ANY_VERSION, surroundings_provider},
+    {"Permissions_ListForResourceGroup", "GET", RG PERMISSIONS, ROUTE_ANY_VERSION,
+     surroundings_permissions},
+    {"Permissions_ListForResource", "GET", SUBNET PERMISSIONS, ROUTE_ANY_VERSION,
+     surroundings_permissions},
+    {"Subnets_Get", "GET", SUBNET, ROUTE_ANY_VERSION, surroundings_subnet},
     {"Metadata_Endpoints", "GET", "/metadata/endpoints", ROUTE_OPEN, arm_catalog_endpoints},
     {"Token", "POST", "/{t}/oauth2/v2.0/token", ROUTE_OPEN, identity_token},
     {"Token_V1", "POST", "/{t}/oauth2/token", ROUTE_OPEN, identity_token_v1},

@@ -12,7 +12,8 @@ struct route {
     const char *operation; /* its operationId, or a name of ours where there is none */
     const char *method;
     /* Segments compare case-insensitively; {t}enant, {s}ubscription, {r}esource group, {g}roup,
-     * {c}ontainer, {l}ocation, {o}peration id take what stands there. */
+     * {c}ontainer, {l}ocation, {o}peration id take what stands there. A virtual network and its
+     * subnet go where a group and its container do. */
     const char *pattern;
     unsigned flags;
     arm_handler_fn handler;

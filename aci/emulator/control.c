@@ -5,6 +5,7 @@
 #include "aci/emulator/exec_stream.h"
 #include "aci/emulator/group_view.h"
 #include "aci/emulator/incidents.h"
+#include "aci/emulator/surroundings.h"
 #include "base/alloc.h"
 
 #define MAX_ANSWER (64 * 1024 * 1024)
@@ -188,6 +189,19 @@ static int handle_quotas(struct emulator *e, struct http_exchange *x, struct jso
     return 200;
 }
 
+static int handle_surroundings(struct emulator *e, struct http_exchange *x, struct json_writer *w)
+{
+    struct vk_err err;
+
+    if (vk_streq(http_exchange_head(x)->method, "POST") &&
+        surroundings_set(e->surroundings, http_exchange_body(x), &err) < 0) {
+        write_error(w, err.msg);
+        return 400;
+    }
+    surroundings_write(e->surroundings, w);
+    return 200;
+}
+
 static int handle_tokens(struct emulator *e, struct http_exchange *x, struct json_writer *w)
 {
     if (vk_streq(http_exchange_head(x)->method, "DELETE"))
@@ -245,11 +259,13 @@ void control_handle(void *user, struct http_exchange *x)
         status = handle_out_of_memory(e, x, &w);
     } else if (vk_streq(path, "/quotas")) {
         status = handle_quotas(e, x, &w);
+    } else if (vk_streq(path, "/surroundings")) {
+        status = handle_surroundings(e, x, &w);
     } else if (vk_streq(path, "/tokens")) {
         status = handle_tokens(e, x, &w);
     } else {
         write_error(&w, "there are /stats, /groups, /faults, /incidents, /attach, /out-of-memory, "
-                        "/quotas and /tokens");
+                        "/quotas, /surroundings and /tokens");
         status = 404;
     }
     http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));

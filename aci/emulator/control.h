@@ -6,7 +6,8 @@
  * see faults.h. POST /incidents: see incidents.h. GET, POST /attach: {"replay":"none"|"all"}, what
  * an attach begins with. GET, POST /out-of-memory: {"detailStatus":TEXT}, what a container that the
  * kernel killed for its memory says. GET, POST /quotas: {"groups":N,"cores":N}, either or both,
- * which what exists may exceed. DELETE /tokens: all bearer tokens are past their time.
+ * which what exists may exceed. GET, POST
+ * /surroundings: see surroundings.h. DELETE /tokens: all bearer tokens are past their time.
  */
 #pragma once
 

@@ -8,6 +8,7 @@
 #include "aci/emulator/identity_endpoints.h"
 #include "aci/emulator/operation_reply.h"
 #include "aci/emulator/realtime.h"
+#include "aci/emulator/surroundings.h"
 #include "base/alloc.h"
 #include "base/log.h"
 
@@ -62,6 +63,7 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     e->operations = operations_new();
     e->tokens = tokens_new(options->token_lifetime_ms);
     e->faults = faults_new();
+    e->surroundings = surroundings_new();
     e->stats = request_stats_new();
     e->sessions = stream_sessions_new();
     e->metrics = metrics_new(loop, e->groups, engine);
@@ -102,6 +104,7 @@ void emulator_free(struct emulator *e)
     operations_free(e->operations);
     tokens_free(e->tokens);
     faults_free(e->faults);
+    surroundings_free(e->surroundings);
     request_stats_free(e->stats);
     stream_sessions_free(e->sessions);
     rate_limits_free(e->rates);

@@ -15,6 +15,8 @@
 #include "base/http_server.h"
 #include "base/list.h"
 
+struct surroundings;
+
 struct emulator {
     struct vk_loop *loop;                   /* borrowed */
     const struct emulator_options *options; /* borrowed */
@@ -25,6 +27,7 @@ struct emulator {
     struct tokens *tokens;
     struct faults *faults;
     struct request_stats *stats;
+    struct surroundings *surroundings;
     struct stream_sessions *sessions;
     struct metrics *metrics;
     struct vk_list realtime; /* struct realtime: the ports inside of sandboxes */

@@ -321,6 +321,11 @@ static const struct option_set set = {
         "  POST /out-of-memory   {\"detailStatus\":\"OOMKilled\"}: what a container says that the\n"
         "                   kernel killed for its memory; \"Error\" unless set\n"
         "  POST /quotas     {\"groups\":100,\"cores\":100}: what the subscription may have\n"
+        "  POST /surroundings   {\"registrationState\":TEXT,\"delegation\":TEXT,\"actions\":[TEXT],"
+        "\n"
+        "                   \"notActions\":[TEXT],\"clockSkewSeconds\":N}: the resource provider, "
+        "the\n"
+        "                   subnets, what the caller may do, and what ARM says the time is\n"
         "  GET /stats       requests by operation, PUTs by group, what lives\n"
         "  GET /groups      every group with exact start times\n",
 };

@@ -171,6 +171,11 @@ const char *rest_client_server(const struct rest_client *c)
     return c->server;
 }
 
+bool rest_client_clock_ahead_ms(const struct rest_client *c, int64_t *ret)
+{
+    return http_host_clock_ahead_ms(c->host, ret);
+}
+
 /* The call ends before its callback runs, which may start or cancel others. */
 static void finish(struct rest_call *call, struct vk_str body, const struct vk_err *err)
 {

@@ -23,6 +23,8 @@ void rest_client_free(struct rest_client *c);
  */
 void rest_client_renew(struct rest_client *c, const struct cluster_config *config);
 const char *rest_client_server(const struct rest_client *c);
+/* As http_host_clock_ahead_ms. */
+bool rest_client_clock_ahead_ms(const struct rest_client *c, int64_t *ret);
 
 /* body: the answer of a 2xx, borrowed; err NULL then. Exactly once unless cancelled, never from
  * inside rest_start. */

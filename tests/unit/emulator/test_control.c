@@ -188,6 +188,65 @@ static void a_fault_with_a_typing_error_is_refused(void **state)
     world_end(&w);
 }
 
+#define PERMISSIONS "/providers/Microsoft.Authorization/permissions?api-version=2022-04-01"
+#define BURST WORLD_SUB "/resourceGroups/burst"
+#define A_SUBNET BURST "/providers/Microsoft.Network/virtualNetworks/v/subnets/pods"
+
+static const char *first_text(struct world *w, const char *path, const char *list, const char *name)
+{
+    assert_int_equal(world_arm(w, "GET", path, NULL), 200);
+    return json_string(json_first(json_get(json_first(json_get(w->answer.body, list)), name)));
+}
+
+static void what_stands_around_groups_is_as_ordered(void **state)
+{
+    struct world w;
+    const struct json *delegations;
+
+    (void)state;
+    world_begin(&w, NULL);
+    assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "actions"), "*");
+    assert_string_equal(first_text(&w, A_SUBNET PERMISSIONS, "value", "actions"), "*");
+    assert_int_equal(world_arm(&w, "GET", A_SUBNET "?api-version=2023-09-01", NULL), 200);
+    assert_string_equal(json_string_or(w.answer.body, "name", ""), "pods");
+    delegations = json_get(json_get(w.answer.body, "properties"), "delegations");
+    assert_string_equal(
+        json_string_or(json_get(json_first(delegations), "properties"), "serviceName", ""),
+        "Microsoft.ContainerInstance/containerGroups");
+    assert_int_equal(control(&w, "POST", "/surroundings",
+                             "{'registrationState':'NotRegistered','delegation':'','actions':['a/"
+                             "read'],'notActions':['a/b/*'],'clockSkewSeconds':-600}"),
+                     200);
+    assert_int_equal(world_arm(&w, "GET", WORLD_SUB WORLD_PROVIDER "?api-version=2021-04-01", NULL),
+                     200);
+    assert_string_equal(json_string_or(w.answer.body, "registrationState", ""), "NotRegistered");
+    assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "actions"), "a/read");
+    assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "notActions"), "a/b/*");
+    assert_int_equal(world_arm(&w, "GET", A_SUBNET "?api-version=2023-09-01", NULL), 200);
+    delegations = json_get(json_get(w.answer.body, "properties"), "delegations");
+    assert_int_equal(json_len(delegations), 0);
+    assert_int_equal(control(&w, "POST", "/surroundings", "{'actions':'*'}"), 400);
+    assert_int_equal(control(&w, "POST", "/surroundings", "{'delegation':7}"), 400);
+    world_end(&w);
+}
+
+static void arm_says_another_time_than_the_machine(void **state)
+{
+    struct world w;
+    int64_t ahead_ms;
+
+    (void)state;
+    world_begin(&w, NULL);
+    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
+    assert_true(http_host_clock_ahead_ms(w.arm, &ahead_ms));
+    assert_in_range(ahead_ms + 5000, 0, 10000);
+    assert_int_equal(control(&w, "POST", "/surroundings", "{'clockSkewSeconds':600}"), 200);
+    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
+    assert_true(http_host_clock_ahead_ms(w.arm, &ahead_ms));
+    assert_in_range(ahead_ms, 595000, 605000);
+    world_end(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +258,8 @@ int main(void)
         cmocka_unit_test(a_delayed_write_is_carried_out_without_its_client),
         cmocka_unit_test(a_fault_without_end_lasts_until_it_is_removed),
         cmocka_unit_test(a_fault_with_a_typing_error_is_refused),
+        cmocka_unit_test(what_stands_around_groups_is_as_ordered),
+        cmocka_unit_test(arm_says_another_time_than_the_machine),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
