@@ -219,6 +219,14 @@ bool pod_is_terminating(const struct pod *pod)
     return pod->meta.deletion_timestamp_ns != 0;
 }
 
+bool pod_is_going(const struct pod *pod)
+{
+    const struct object_meta *m = &pod->meta;
+
+    return pod_is_terminating(pod) && m->has_deletion_grace_period &&
+           m->deletion_grace_period_seconds == 0 && m->finalizers.n == 0;
+}
+
 bool pod_is_finished(const struct pod *pod)
 {
     return vk_streq(pod->status.phase, "Succeeded") || vk_streq(pod->status.phase, "Failed");

@@ -81,6 +81,15 @@ void pod_unref(struct pod *pod);
 const char *pod_key(const struct pod *pod);
 /* Deletion was asked for. */
 bool pod_is_terminating(const struct pod *pod);
+/*
+ * Nothing holds the object any more: its grace period is 0 and it has no finalizer. Whoever made it
+ * so is about to remove it, and it may be gone by now. An API server takes each write to such an
+ * object, also to its status, for the last one, and deletes in a second step what has its name
+ * then, whatever its UID: perhaps the next pod of that name. So nothing is written to it but a
+ * DELETE that names the UID. Source: k8s v1.37.2 apiserver/pkg/registry/generic/registry/store.go,
+ * ShouldDeleteDuringUpdate and deleteWithoutFinalizers; a PATCH has no preconditions there.
+ */
+bool pod_is_going(const struct pod *pod);
 /* Phase Succeeded or Failed. */
 bool pod_is_finished(const struct pod *pod);
 /* What the scheduler counts: the containers together, or the hungriest step of the init containers.

@@ -116,7 +116,7 @@ static bool differs(const struct entry *e)
 
 static bool is_settled(const struct entry *e)
 {
-    return e->gone || e->refused || (!e->call && !differs(e));
+    return e->gone || e->refused || pod_is_going(e->pod) || (!e->call && !differs(e));
 }
 
 static bool all_wait_to_be_created(const struct json_array *list)
@@ -158,11 +158,30 @@ static enum lane lane_of(const struct entry *e)
     return is_minor ? LANE_MINOR : LANE_NEWS;
 }
 
+/* See pod_is_going: a write to it may hit another one. */
+static void give_up(struct entry *e)
+{
+    struct status_manager *m = e->manager;
+
+    vk_list_remove(&e->queue);
+    vk_timer_disarm(&e->retry);
+    if (!e->call)
+        return;
+    rest_cancel(vk_take(e->call));
+    replace(&e->sent, NULL);
+    m->in_flight[e->lane]--;
+    pump(m);
+}
+
 static void kick(struct entry *e)
 {
     struct status_manager *m = e->manager;
     enum lane lane;
 
+    if (pod_is_going(e->pod)) {
+        give_up(e);
+        return;
+    }
     if (m->stopped || e->call || e->gone || e->refused || vk_timer_is_armed(&e->retry))
         return;
     lane = lane_of(e);

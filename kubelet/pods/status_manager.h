@@ -4,8 +4,9 @@
  * what the API server has, and the difference is patched. One patch at a time per pod, the latest
  * wins; at most 64 at a time in all. What nobody acts on (a pod's first "ContainerCreating", an
  * observedGeneration alone) goes in a lane of its own, 4 at a time, so that in a burst most of it
- * is overtaken by what follows. An unchanged pod is never written, and nothing takes a pod out of a
- * terminal phase. Source: k8s v1.37.2 pkg/kubelet/status/status_manager.go.
+ * is overtaken by what follows. An unchanged pod is never written, nor is one that pod_is_going,
+ * and nothing takes a pod out of a terminal phase. Source: k8s v1.37.2
+ * pkg/kubelet/status/status_manager.go.
  */
 #pragma once
 
@@ -42,7 +43,8 @@ void status_manager_set(struct status_manager *m, const struct pod *pod,
 void status_manager_observe(struct status_manager *m, const struct pod *pod);
 /* What was set last, or NULL. Borrowed until the next set or forget. */
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
-/* Nothing is left to write, or the pod is gone at the API server. True for an unknown pod. */
+/* Nothing is left to write, or the pod is gone at the API server, or as good as. True for an
+ * unknown pod. */
 bool status_manager_is_written(const struct status_manager *m, const char *uid);
 /* Patches that are under way or about to be; what waits to be tried again is not counted. */
 size_t status_manager_busy(const struct status_manager *m);

@@ -29,6 +29,7 @@ struct fake_pod {
     char *ns, *name, *uid, *spec, *status;
     int64_t rv, generation;
     bool deleting, finalizer;
+    bool by_force;          /* the deletion has no grace period */
     const char *owner_kind; /* of its controller; NULL: none */
 };
 struct fake_event {
@@ -77,7 +78,7 @@ static inline void fake_write_pod(struct json_writer *w, const char *key, const 
     json_put_string(w, "creationTimestamp", "2026-11-24T15:00:00Z");
     if (p->deleting) {
         json_put_string(w, "deletionTimestamp", "2026-11-24T15:01:00Z");
-        json_put_int(w, "deletionGracePeriodSeconds", 30);
+        json_put_int(w, "deletionGracePeriodSeconds", p->by_force ? 0 : 30);
     }
     if (p->owner_kind) {
         json_begin_array(w, "ownerReferences");

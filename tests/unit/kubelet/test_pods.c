@@ -169,6 +169,23 @@ static void pod_removed_by_force_leaves_no_group(void **state)
     assert_int_equal(w->api.deletes, 0);
 }
 
+/* The API server died after the first of its two steps; or it is about to do the second. */
+static void pod_without_grace_period_ends_without_a_status(void **state)
+{
+    struct world *w = *state;
+    struct fake_pod *p = run_one(w, SPEC_ALWAYS);
+    size_t patches = w->api.patches;
+
+    p->by_force = true;
+    p->generation++;
+    fake_begin_deletion(&w->api, p);
+    RUN_UNTIL(w, w->memory.forgets == 1);
+    assert_int_equal(w->memory.deletes, 1);
+    assert_int_equal(w->api.deletes, 1);
+    assert_non_null(strstr(vk_buf_peek(&w->api.last_delete), "\"uid\":\"uid-1\""));
+    assert_int_equal(w->api.patches, patches);
+}
+
 static void pod_never_tried_costs_the_provider_nothing(void **state)
 {
     struct world *w = *state;
@@ -498,6 +515,7 @@ int main(void)
         ONE(deletion_ends_with_containers_not_with_grace_period),
         ONE(pod_deleted_while_created_leaves_no_group),
         ONE(pod_removed_by_force_leaves_no_group),
+        ONE(pod_without_grace_period_ends_without_a_status),
         ONE(pod_never_tried_costs_the_provider_nothing),
         ONE(group_deletion_is_retried_until_it_succeeds),
         ONE(object_deletion_is_retried),

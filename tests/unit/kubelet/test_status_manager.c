@@ -251,6 +251,84 @@ static void pod_that_is_gone_is_left_alone(void **state)
     pod_unref(pod);
 }
 
+/* kubectl delete --force, of which the watch shows the first step. */
+static void delete_by_force(struct fixture *f, struct fake_pod *p)
+{
+    p->by_force = true;
+    p->generation++;
+    fake_begin_deletion(&f->api, p);
+    observe(f, p);
+}
+
+static void pod_whose_grace_period_is_0_is_not_written(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, f->written == 1);
+    delete_by_force(f, p);
+    set_phase_of(f, p, "Failed");
+    assert_int_equal(status_manager_busy(f->m), 0);
+    assert_true(status_manager_is_written(f->m, "1"));
+    assert_string_equal(status_manager_get(f->m, "1")->phase, "Failed");
+    set_phase_of(f, fake_add(&f->api, "b", "2", SPEC, NULL), "Running");
+    RUN_UNTIL(f, f->written == 2);
+    assert_int_equal(f->api.patches, 2);
+}
+
+static void finalizer_keeps_a_pod_writable(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    p->finalizer = true;
+    set_phase_of(f, p, "Running");
+    delete_by_force(f, p);
+    set_phase_of(f, p, "Failed");
+    RUN_UNTIL(f, f->written == 1);
+    assert_non_null(strstr(p->status, "\"Failed\""));
+}
+
+static void writes_to_a_pod_that_is_going_are_given_up(void **state)
+{
+    struct fixture *f = *state;
+
+    for (int i = 0; i < 6; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "p%d", i);
+        accept_pod(f, fake_add(&f->api, name, name, SPEC, NULL));
+    }
+    assert_int_equal(in_flight(f), 4);
+    assert_int_equal(status_manager_busy(f->m), 6);
+    /* One that waits for its turn, then one that is under way: its place goes to the next. */
+    delete_by_force(f, f->api.pods[4]);
+    assert_int_equal(status_manager_busy(f->m), 5);
+    delete_by_force(f, f->api.pods[0]);
+    assert_int_equal(status_manager_busy(f->m), 4);
+    assert_int_equal(in_flight(f), 4);
+    assert_true(status_manager_is_written(f->m, "p0"));
+    RUN_UNTIL(f, f->written == 4);
+    assert_int_equal(status_manager_busy(f->m), 0);
+    assert_null(strstr(f->api.pods[4]->status, "ContainerCreating"));
+}
+
+static void patch_to_be_tried_again_is_given_up_when_the_pod_goes(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+    const struct entry *e;
+
+    f->api.refuse_patches = 1;
+    set_phase_of(f, p, "Running");
+    e = vk_map_get(f->m->entries, "1");
+    RUN_UNTIL(f, vk_timer_is_armed(&e->retry));
+    delete_by_force(f, p);
+    assert_false(vk_timer_is_armed(&e->retry));
+    assert_true(status_manager_is_written(f->m, "1"));
+}
+
 static void refused_status_waits_for_another_one(void **state)
 {
     struct fixture *f = *state;
@@ -325,6 +403,10 @@ int main(void)
         ONE(generation_alone_is_no_news),
         ONE(what_may_heal_is_tried_again),
         ONE(pod_that_is_gone_is_left_alone),
+        ONE(pod_whose_grace_period_is_0_is_not_written),
+        ONE(finalizer_keeps_a_pod_writable),
+        ONE(writes_to_a_pod_that_is_going_are_given_up),
+        ONE(patch_to_be_tried_again_is_given_up_when_the_pod_goes),
         ONE(refused_status_waits_for_another_one),
         ONE(answer_that_ignores_the_patch_is_no_endless_loop),
         ONE(forgotten_pod_is_not_written),
