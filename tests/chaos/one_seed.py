@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+import audit
 from invariants import (Record, Sightings, group_name, never, not_yet, tags_of, too_many_refused)
 from plan import KINDS, Plan
 from seed_world import Refused, SeedWorld
@@ -42,7 +43,10 @@ class Run:
         self.sightings, self.planted = Sightings(), {}
         self.wants_kubelet = True
         self.breaches = []
-        self.began = time.monotonic()
+        self._begin()
+
+    def _begin(self):
+        self.began, self.began_wall = time.monotonic(), time.time()
 
     def note(self, text):
         self.timeline.write(f"{time.monotonic() - self.began:7.2f} {text}\n")
@@ -81,7 +85,7 @@ class Run:
     # --- steps --------------------------------------------------------------------------------
 
     def follow(self):
-        self.began = time.monotonic()
+        self._begin()
         for step in self.plan.steps:
             time.sleep(max(0, self.began + step.at - time.monotonic()))
             self.check_kubelet()
@@ -129,9 +133,10 @@ class Run:
         self._delete(name, 0)
 
     def _delete(self, name, grace):
-        if name in self.by_name:
-            self.by_name[name].is_deleted = True
-        self.world.delete_pod(name, grace)
+        record = self.by_name.get(name)
+        if record:
+            record.is_deleted = True
+        self.world.delete_pod(name, record.uid if record else None, grace)
 
     def do_finish(self, name):
         record = self.by_name[name]
@@ -293,6 +298,9 @@ def main():
         finally:
             for fault in world.proxy.struck:
                 run.note(f"at the proxy: {fault}")
+            if run.breaches:
+                for write in audit.writes(args.base / "audit.log", args.name, run.began_wall):
+                    run.note(write)
             world.stop()
     for breach in run.breaches:
         print(breach)

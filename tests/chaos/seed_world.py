@@ -222,8 +222,11 @@ class SeedWorld:
     def create_pod(self, pod):
         return self.api.call("POST", self._pods(), pod)["metadata"]["uid"]
 
-    def delete_pod(self, name, grace=None):
+    def delete_pod(self, name, uid=None, grace=None):
+        """uid: that pod or none."""
         options = {} if grace is None else {"gracePeriodSeconds": grace}
+        if uid:
+            options["preconditions"] = {"uid": uid}
         self.api.call("DELETE", self._pods(name), options)
 
     def patch_pod(self, name, patch):
