@@ -6,6 +6,8 @@ import pathlib
 import ssl
 import subprocess
 
+import pytest
+
 
 def openssl(*arguments, stdin=None):
     subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True, input=stdin)
@@ -51,6 +53,19 @@ class Authority:
                     f"{base}.crt", "-startdate", start, "-enddate", end, "-outdir", self.folder,
                     "-extfile", extensions)
         return f"{base}.crt", f"{base}.key"
+
+
+@pytest.fixture(name="authority", scope="module")
+def cluster_authority(world, tmp_path_factory):
+    """The one that signs for the cluster, which the kubelet port believes, too."""
+    pki = world.folder / "control-plane/pki"
+    return Authority(tmp_path_factory.mktemp("signed"), pki / "ca.crt", pki / "ca.key")
+
+
+@pytest.fixture(name="admin", scope="module")
+def cluster_admin(authority):
+    """(certificate, key) of somebody who may do everything."""
+    return authority.sign("/O=system:masters/CN=admin")
 
 
 class Port:

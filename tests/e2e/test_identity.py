@@ -11,22 +11,12 @@ import threading
 import pytest
 
 import manifests
-from credentials import Authority
+from credentials import cluster_admin as _admin  # pylint: disable=unused-import
+from credentials import cluster_authority as _authority  # pylint: disable=unused-import
 from own_kubelet import ADDRESS, NUMBER
 from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually
 from world import TESTS
-
-
-@pytest.fixture(name="authority", scope="module")
-def _authority(world, tmp_path_factory):
-    pki = world.folder / "control-plane/pki"
-    return Authority(tmp_path_factory.mktemp("signed"), pki / "ca.crt", pki / "ca.key")
-
-
-@pytest.fixture(name="admin", scope="module")
-def _admin(authority):
-    return authority.sign("/O=system:masters/CN=admin")
 
 
 def requests(world, signer):

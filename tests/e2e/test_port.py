@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kubelet port: who gets in, by which credential, for what; and what strangers can't do to it."""
 
+import base64
 import datetime
 import json
+import re
 import shutil
+import socket
 
 import pytest
 
 from credentials import Authority
+from credentials import cluster_admin as _admin  # pylint: disable=unused-import
+from credentials import cluster_authority as _authority  # pylint: disable=unused-import
 from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually, holds
 
 LOGS = "/containerLogs/default/nobody/main"
-
-
-@pytest.fixture(name="authority", scope="module")
-def _authority(world, tmp_path_factory):
-    pki = world.folder / "control-plane/pki"
-    return Authority(tmp_path_factory.mktemp("signed"), pki / "ca.crt", pki / "ca.key")
 
 
 @pytest.fixture(name="foreign", scope="module")
@@ -114,13 +113,97 @@ def test_the_port_answers_each_credential_what_its_rights_say(
     row(404, LOGS, token="proxy")
     row(403, "/metrics", token="proxy")
     row(403, "/exec/default/nobody/main", token="proxy", method="POST")
+    # However the path is written, it opens what the right is for.
     row(403, "/metrics/../exec/default/nobody", token="scraper", method="POST")
     row(403, "/%6detrics%2F..%2Fexec", token="scraper")
+    row(200, "/%70ods?x=/exec", token="scraper")
+    for path in ("//pods", "/./pods", "/PODS", "/pods%2F", "/pods%2f..%2fexec/a/b/c",
+                 "//exec/default/nobody/main", "/exec?/pods", "/exec/pods"):
+        row(403, path, token="scraper")
+        row(401, path)
+    for path in ("/healthz/../pods", "/healthz%2F..%2Fpods", "//healthz", "/healthz/pods"):
+        row(401, path)
+    row(400, "/pods%00", token="scraper")
     assert seen == expected
     assert port.ask("/metrics", token=tokens["scraper"])[0] not in (401, 403)
     assert port.ask("/pods", certificates["wrong group"]) == (
         403, "Forbidden (user=jane, verb=get, resource=nodes, subresource(s)=[pods proxy])\n")
     assert port.ask("/pods", token="bad") == (401, "Unauthorized")
+
+
+def by_subprotocol(*protocols):
+    """Headers of a websocket's request."""
+    return {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Protocol": ", ".join(protocols)}
+
+
+def test_websockets_may_show_a_token_as_a_subprotocol(kubelet, tokens):
+    port = kubelet().wait().port
+
+    def shown(token):
+        text = base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+        return f"base64url.bearer.authorization.k8s.io.{text}"
+    good = shown(tokens["proxy"])
+    path = "/exec/default/nobody/main?command=x&output=1"
+    for status, *protocols in (
+            (404, good, "v4.channel.k8s.io"), (404, "v4.channel.k8s.io", good),
+            (401, good), (401, good, good, "v4.channel.k8s.io"), (401, "v4.channel.k8s.io"),
+            (401, shown("good.for.nothing"), "v4.channel.k8s.io"),
+            (401, good + "=", "v4.channel.k8s.io"),
+            (403, shown(tokens["nobody"]), "v4.channel.k8s.io")):
+        assert port.ask(path, headers=by_subprotocol(*protocols))[0] == status, protocols
+    # Without the upgrade it is a word like any other.
+    assert port.ask(path, headers={"Sec-WebSocket-Protocol": f"{good}, x"})[0] == 401
+
+
+def test_each_request_of_a_connection_shows_its_own_credential(kubelet, tokens):
+    connection = kubelet().wait().port.connection()
+    wire = None
+    for token, path, status in (("scraper", "/pods", 200), (None, "/pods", 401),
+                                ("nobody", "/pods", 403), ("scraper", "/pods", 200),
+                                (None, "/healthz", 200), (None, "/pods", 401)):
+        headers = {"Authorization": f"Bearer {tokens[token]}"} if token else {}
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status, (token, path)
+        wire = wire or connection.sock
+        assert connection.sock is wire
+    connection.close()
+
+
+INSIDE = b"GET /pods HTTP/1.1\r\nHost: x\r\nX: y\r\n\r\n"
+CHUNKED = b"%x\r\n%s\r\n0\r\n\r\n" % (len(INSIDE), INSIDE)
+LENGTH = b"Content-Length: %d\r\n" % len(INSIDE)
+FRAMINGS = [
+    # What lies inside a body is no request.
+    (LENGTH, INSIDE, [405, 401]),
+    (b"Transfer-Encoding: chunked\r\n", CHUNKED, [405, 401]),
+    # What two readers may read in two ways is refused, and ends the connection.
+    (LENGTH + b"Transfer-Encoding: chunked\r\n", CHUNKED, [400]),
+    (LENGTH + b"Content-Length: 0\r\n", INSIDE, [400]),
+    (b"Content-Length: +1\r\n", b"x", [400]),
+    (b"Content-Length : 1\r\n", b"x", [400]),
+    (b"Transfer-Encoding: xchunked\r\n", CHUNKED, [501]),
+    (b"Transfer-Encoding:\x0bchunked\r\n", CHUNKED, [400]),
+    (b"X: y\n" + LENGTH, INSIDE, [400]),
+]
+
+
+def test_no_request_hides_inside_another(kubelet, tokens):
+    port = kubelet().wait().port
+    for framing, body, statuses in FRAMINGS:
+        with socket.create_connection((port.address, port.number), timeout=20) as plain, \
+                port.context().wrap_socket(plain) as wire:
+            wire.sendall(b"PUT /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
+                         tokens["scraper"].encode() + b"\r\n" + framing + b"\r\n" + body +
+                         b"GET /pods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            said = b""
+            while piece := wire.recv(1 << 16):
+                said += piece
+        seen = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", said)]
+        assert seen == statuses, framing
 
 
 def test_a_token_that_is_revoked_stops_working(world, kubelet, tokens, namespace):
@@ -192,7 +275,7 @@ def test_another_client_ca_counts_at_once_also_on_open_connections(
         answer.read()
         return answer.status
     assert status() == 200
-    socket = connection.sock
+    wire = connection.sock
     # What is broken is not taken.
     file.write_text("no certificate")
     holds(lambda: status() == 200, 5, "a broken file counts for nothing")
@@ -201,5 +284,5 @@ def test_another_client_ca_counts_at_once_also_on_open_connections(
     replacement.rename(file)
     eventually(lambda: port.ask("/pods", new)[0] == 200, 30, "the new authority counts")
     assert port.ask("/pods", old)[0] == 401
-    assert status() == 401 and connection.sock is socket
+    assert status() == 401 and connection.sock is wire
     connection.close()

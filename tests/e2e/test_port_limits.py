@@ -13,7 +13,9 @@ import time
 import pytest
 
 import manifests
-from credentials import Authority, Port
+from credentials import Port
+from credentials import cluster_admin as _admin  # pylint: disable=unused-import
+from credentials import cluster_authority as _authority  # pylint: disable=unused-import
 from own_kubelet import ADDRESS, NUMBER
 from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually
@@ -22,13 +24,6 @@ from test_port_forward import forwarding
 MIB = 1 << 20
 IDLE, HALF_OPEN, SLOW = 1000, 200, 100
 ROUNDS = 5
-
-
-@pytest.fixture(name="admin", scope="module")
-def _admin(world, tmp_path_factory):
-    pki = world.folder / "control-plane/pki"
-    authority = Authority(tmp_path_factory.mktemp("signed"), pki / "ca.crt", pki / "ca.key")
-    return authority.sign("/O=system:masters/CN=admin")
 
 
 def resident(pid):

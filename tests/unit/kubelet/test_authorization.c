@@ -48,6 +48,46 @@ static void paths_stand_for_subresources_of_the_node(void **state)
     }
 }
 
+/* What kubelets before fine-grained rights ask for (k8s v1.31 pkg/kubelet/server/auth.go) and what
+ * those of today do: whoever one of them lets in is let in. */
+static void rights_of_every_cluster_from_131_on_count(void **state)
+{
+    static const struct {
+        const char *segment;
+        const char *v131, *v137[2];
+    } rights[] = {
+        {"pods", "proxy", {"pods", "proxy"}},
+        {"runningpods", "proxy", {"pods", "proxy"}},
+        {"healthz", "proxy", {"healthz", "proxy"}},
+        {"configz", "proxy", {"configz", "proxy"}},
+        {"statusz", "proxy", {"statusz", NULL}},
+        {"stats", "stats", {"stats", NULL}},
+        {"metrics", "metrics", {"metrics", NULL}},
+        {"logs", "log", {"log", NULL}},
+        {"checkpoint", "checkpoint", {"checkpoint", NULL}},
+        {"containerLogs", "proxy", {"proxy", NULL}},
+        {"exec", "proxy", {"proxy", NULL}},
+        {"attach", "proxy", {"proxy", NULL}},
+        {"portForward", "proxy", {"proxy", NULL}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(rights); i++) {
+        const char *wanted[] = {rights[i].v131, rights[i].v137[0], rights[i].v137[1]};
+        const char *got[AUTHORIZATION_MAX_SUBRESOURCES];
+        size_t n = authorization_subresources(rights[i].segment, got);
+
+        for (size_t k = 0; k < VK_COUNT(wanted); k++)
+            if (wanted[k] && !vk_streq(wanted[k], got[0]) && !vk_streq(wanted[k], got[n - 1]))
+                fail_msg("%s of /%s opens nothing", wanted[k], rights[i].segment);
+        /* And nothing but these. */
+        for (size_t k = 0; k < n; k++)
+            if (!vk_streq(got[k], wanted[0]) && !vk_streq(got[k], wanted[1]) &&
+                !vk_streq(got[k], wanted[2]))
+                fail_msg("%s opens /%s, as in no version", got[k], rights[i].segment);
+    }
+}
+
 static void methods_stand_for_verbs(void **state)
 {
     static const char *const table[][2] = {
@@ -282,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_stand_for_subresources_of_the_node),
+        cmocka_unit_test(rights_of_every_cluster_from_131_on_count),
         cmocka_unit_test(methods_stand_for_verbs),
         cmocka_unit_test(the_question_is_the_kubelets),
         cmocka_unit_test(proxy_opens_what_the_finer_right_does_not),
