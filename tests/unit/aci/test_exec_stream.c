@@ -3,6 +3,10 @@
 #include "base/clock.h"
 #include "tests/unit/aci/stream_peer.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #define DEADLINE_MS 20000
 #define NAMES "DNS:localhost,IP:127.0.0.1"
 #define PASSWORD "pass word[[EOM]]"
@@ -348,19 +352,27 @@ static void an_idle_stream_ends(void **state)
     until(w, peer_is_alone);
 }
 
-/* Nobody answers on the port: a listener whose handshake never ends. */
+/* The kernel takes the connection and nobody answers on it. */
 static void a_connection_has_a_deadline(void **state)
 {
     struct world *w = *state;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(at);
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
+    assert_int_equal(bind(silent, (const void *)&at, sizeof(at)), 0);
+    assert_int_equal(listen(silent, 1), 0);
+    getsockname(silent, (void *)&at, &size);
     start(w, NAMES, NULL, 0, 0);
     exec_streams_free(w->streams);
     const struct exec_streams_config config = {
-        .resolver = w->resolver, .ca_file = w->peer.ca_file, .connect_ms = 1};
+        .resolver = w->resolver, .ca_file = w->peer.ca_file, .connect_ms = 60};
     w->streams = exec_streams_new(w->loop, &config);
+    w->peer.port = ntohs(at.sin_port);
     open_to(w, EXEC_STREAM_EXEC, "localhost", PASSWORD);
     until(w, is_closed);
     assert_int_equal(w->err.code, VK_TIMEOUT);
+    close(silent);
 }
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
