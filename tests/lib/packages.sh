@@ -8,7 +8,7 @@ PACKAGES_BUILD=(gcc g++ cmake ninja-build pkg-config libc6-dev libcurl4-openssl-
 PACKAGES_GO=(golang-go)
 PACKAGES_WORLD=(ca-certificates curl openssl iproute2 nftables util-linux podman runc conmon buildah
     netavark golang-github-containers-common docker-registry busybox-static)
-PACKAGES_TEST=(clang-16 clang-format-16 libclang-rt-16-dev libcmocka-dev shellcheck git python3
+PACKAGES_TEST=(ccache clang-16 clang-format-16 libclang-rt-16-dev libcmocka-dev shellcheck git python3
     python3-venv jq mmdebstrap tmux)
 
 # install_packages NAME...: asks apt only for what is missing, so that a second run is quick.
