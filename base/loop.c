@@ -52,6 +52,8 @@ struct vk_loop {
     struct vk_fd *timer_source, *signal_source, *post_source;
     bool stopped;
     bool in_turn;
+    bool (*guard)(void *user);
+    void *guard_user;
 
     struct vk_timer **heap;
     size_t heap_len, heap_cap;
@@ -79,6 +81,17 @@ static void __attribute__((noreturn)) die(const char *what, const char *name)
 {
     fprintf(stderr, "loop: %s (%s): %s\n", what, name, strerror(errno));
     abort();
+}
+
+void vk_loop_guard(struct vk_loop *loop, bool (*fn)(void *user), void *user)
+{
+    loop->guard = fn;
+    loop->guard_user = user;
+}
+
+static bool may_go_on(const struct vk_loop *loop)
+{
+    return !loop->guard || loop->guard(loop->guard_user);
 }
 
 /* ---- descriptors ---- */
@@ -263,7 +276,8 @@ static void on_timer_fd(void *user, uint32_t events)
     (void)events;
     (void)!read(loop->timer_fd, &ticks, sizeof(ticks));
     loop->programmed_us = 0;
-    while (loop->heap_len && loop->heap[0]->due_us_ <= now && loop->heap[0]->seq_ < first_new) {
+    while (loop->heap_len && loop->heap[0]->due_us_ <= now && loop->heap[0]->seq_ < first_new &&
+           may_go_on(loop)) {
         struct vk_timer *t = loop->heap[0];
 
         heap_remove(loop, t);
@@ -339,7 +353,7 @@ static void run_turn(struct vk_loop *loop)
 
     assert(!loop->in_turn);
     loop->in_turn = true;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && may_go_on(loop); i++) {
         struct vk_fd *source = ready[i].data.ptr;
 
         if (source->fn)

@@ -59,6 +59,13 @@ bool vk_timer_is_armed(const struct vk_timer *t);
 void vk_loop_on_signal(struct vk_loop *loop, int signo, void (*fn)(void *user, int signo),
                        void *user);
 
+/*
+ * Asked before each callback, libwebsockets' own sockets apart: false leaves out that one and the
+ * rest of the turn. For what must not act any more once a time has passed, also where the process
+ * was stopped in between. One per loop; fn NULL takes it away.
+ */
+void vk_loop_guard(struct vk_loop *loop, bool (*fn)(void *user), void *user);
+
 /* The only function that other threads may call: fn(user) runs in the loop. */
 void vk_loop_post(struct vk_loop *loop, void (*fn)(void *user), void *user);
 

@@ -30,6 +30,7 @@ struct kubelet {
     struct kubelet_server *server;
     struct node_status *node_status;
     struct node_lease *node_lease;
+    struct leader_election *election;               /* NULL: there is no other process */
     struct certificate_manager *client_certificate; /* NULL: it is not ours to renew */
     struct vk_arena *arena;
     /* the question for the cluster's identity */
@@ -180,11 +181,37 @@ static void ask_identity(void *user)
                                              });
 }
 
-static void on_lease_released(void *user)
+static void on_leads(void *user)
+{
+    struct kubelet *k = user;
+
+    vk_timer_arm(&k->identity_timer, 0);
+}
+
+static void on_leadership_lost(void *user, const struct vk_err *err)
+{
+    struct kubelet *k = user;
+    struct vk_err fatal = *err;
+
+    (void)vk_err_wrap(&fatal, "this process may not act for node %s any more", k->config.node.name);
+    k->config.fatal(k->config.user, &fatal);
+}
+
+static void on_leadership_released(void *user)
 {
     struct kubelet *k = user;
 
     k->shut_down(k->shut_down_user);
+}
+
+static void on_lease_released(void *user)
+{
+    struct kubelet *k = user;
+
+    if (k->election)
+        leader_election_release(k->election, on_leadership_released, k);
+    else
+        k->shut_down(k->shut_down_user);
 }
 
 static size_t settle(struct kubelet *k)
@@ -250,6 +277,14 @@ static void build_rooms(struct kubelet *k)
     k->node_lease = node_lease_new(k->loop, k->client, k->config.node.name);
     node_lease_on_drained(k->node_lease, on_drained, k);
     k->node_status = node_status_new(k->loop, k->client, k->events, &node);
+    if (k->config.leader_lease)
+        k->election = leader_election_new(k->loop, k->client,
+                                          &(struct leader_election_config){
+                                              .lease = *k->config.leader_lease,
+                                              .leads = on_leads,
+                                              .lost = on_leadership_lost,
+                                              .user = k,
+                                          });
 }
 
 static void on_certificate_pending(void *user, bool pending, const char *reason,
@@ -338,6 +373,7 @@ static int open_port(struct kubelet *k, struct vk_err *err)
                                   .pods = k->pods,
                                   .provider = k->provider,
                                   .events = k->events,
+                                  .election = k->election,
                               },
                               &k->server, err);
 }
@@ -364,7 +400,10 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
         kubelet_free(k);
         return -(int)err->code;
     }
-    vk_timer_arm(&k->identity_timer, 0);
+    if (k->election)
+        leader_election_start(k->election);
+    else
+        vk_timer_arm(&k->identity_timer, 0);
     *ret = k;
     return 0;
 }
@@ -379,6 +418,7 @@ void kubelet_free(struct kubelet *k)
     kubelet_server_free(k->server);
     node_status_free(k->node_status);
     node_lease_free(k->node_lease);
+    leader_election_free(k->election);
     pods_stop(k->pods);
     if (k->started)
         k->provider->ops->stop(k->provider->p);

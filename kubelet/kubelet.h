@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "kubelet/client/bootstrap.h"
 #include "kubelet/client/kubeconfig.h"
+#include "kubelet/client/leader_election.h"
 #include "kubelet/node/node_object.h"
 #include "kubelet/provider.h"
 
@@ -18,7 +19,10 @@ struct kubelet_config {
     const struct cluster_config *cluster;
     struct node_identity node;
     const char *cluster_id; /* NULL: the UID of namespace kube-system */
-    const char *address;    /* the kubelet port's */
+    /* NULL: this process is the only one for its node. Else all that it does until it leads is to
+     * answer the probes of the kubelet port; once it leads no more, fatal is called. */
+    const struct leader_lease *leader_lease;
+    const char *address; /* the kubelet port's */
     /* Certificates: see server/serving_certificate.h and client/certificate_manager.h. */
     const char *cert_file, *key_file, *client_ca_file, *cert_dir;
     bool request_serving_certificate;
@@ -39,9 +43,9 @@ VK_MUST_CHECK int kubelet_new(struct vk_loop *loop, struct http_client *http,
                               struct kubelet **ret, struct vk_err *err);
 /*
  * The orderly end: begins nothing new, waits until the writes that were sent are answered (20 s at
- * most, so that it all fits into the 30 s that a pod has), gives the node's Lease back, then calls
- * done, once. kubelet_free may be called at any time instead: it only leaves more to be found out
- * by the next start.
+ * most, so that it all fits into the 30 s that a pod has), gives the node's Lease and that of the
+ * leader back, then calls done, once. kubelet_free may be called at any time instead: it only
+ * leaves more to be found out by the next start.
  */
 void kubelet_shutdown(struct kubelet *k, void (*done)(void *user), void *user);
 /* Container groups keep running. */

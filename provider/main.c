@@ -37,6 +37,7 @@ struct program {
     struct aci_kubelet_options options;
     struct cluster_config cluster;
     struct node_taint taint;
+    struct leader_lease leader_lease;
     bool is_ending;
     bool has_bootstrapped;
     int exit_code;
@@ -120,6 +121,22 @@ static int run_subcommand(int argc, char **argv)
     return -1;
 }
 
+static int read_leader_lease(struct program *p, struct vk_err *err)
+{
+    const struct aci_kubelet_options *o = &p->options;
+
+    p->leader_lease = (struct leader_lease){
+        .namespace_ = o->lease_namespace,
+        .name = vk_str_empty(o->lease_name)
+                    ? vk_arena_printf(p->arena, "aci-kubelet-%s", o->nodename)
+                    : o->lease_name,
+        .timing = {o->lease_duration_ms, o->renew_deadline_ms, o->retry_period_ms},
+    };
+    if (o->leader_elect && leader_timing_check(&p->leader_lease.timing, err) < 0)
+        return vk_err_wrap(err, "--leader-elect");
+    return 0;
+}
+
 /* Returns an exit code, or -1 to go on. */
 static int read_options(struct program *p, int argc, char **argv)
 {
@@ -148,7 +165,8 @@ static int read_options(struct program *p, int argc, char **argv)
         fprintf(stderr, "aci-kubelet: unknown command '%s'; see aci-kubelet --help\n", rest[0]);
         return EXIT_USAGE;
     }
-    if (aci_kubelet_options_complete(&p->options, p->arena, &err) < 0) {
+    if (aci_kubelet_options_complete(&p->options, p->arena, &err) < 0 ||
+        read_leader_lease(p, &err) < 0) {
         fprintf(stderr, "aci-kubelet: %s\n", err.msg);
         return EXIT_USAGE;
     }
@@ -272,6 +290,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
                 .taint = o->disable_taint ? NULL : &p->taint,
             },
         .cluster_id = o->cluster_id,
+        .leader_lease = o->leader_elect ? &p->leader_lease : NULL,
         .address = o->address,
         .cert_file = text_or_null(o->tls_cert_file),
         .key_file = text_or_null(o->tls_private_key_file),

@@ -4,12 +4,19 @@
 #include "base/alloc.h"
 
 #define CLUSTER "Cluster and node"
+#define LEADER "Leader election"
 #define PORT "Kubelet port"
 #define AZURE "Azure"
 #define GROUPS "Container groups"
 #define PROCESS "Process"
 
 #define OPT(member) .offset = offsetof(struct aci_kubelet_options, member)
+#define DURATION(called, member, usual, least, most, in_group, text)                               \
+    {                                                                                              \
+        .name = (called), .kind = OPTION_DURATION, OPT(member), .fallback = (usual),               \
+        .min = (least), .max = (most), .group = (in_group), .arg = "DURATION", .help = (text),     \
+    }
+#define MINUTES(n) ((n)*60ll * 1000)
 
 static const struct option_def defs[] = {
     {.name = "kubeconfig",
@@ -120,6 +127,35 @@ static const struct option_def defs[] = {
      .arg = "N",
      .help = "Number of pods that the node offers to the scheduler."},
 
+    {.name = "leader-elect",
+     .kind = OPTION_BOOL,
+     OPT(leader_elect),
+     .group = LEADER,
+     .help = "Let one of several processes with the same --nodename lead, by a Lease. The others "
+             "do nothing but stand by."},
+    DURATION("leader-elect-lease-duration", lease_duration_ms, "15s", 1000, MINUTES(10), LEADER,
+             "How long the others wait for a leader that is silent; whole seconds."),
+    DURATION(
+        "leader-elect-renew-deadline", renew_deadline_ms, "10s", 100, MINUTES(10), LEADER,
+        "How long a leader goes on without a renewal of its Lease; then it ends and exits with an "
+        "error. What it has sent to Azure by then has the rest of the lease duration to arrive."),
+    DURATION("leader-elect-retry-period", retry_period_ms, "2s", 50, MINUTES(10), LEADER,
+             "Time between two renewals, and between two looks of those that stand by."),
+    {.name = "leader-elect-resource-name",
+     .kind = OPTION_STRING,
+     OPT(lease_name),
+     .group = LEADER,
+     .arg = "NAME",
+     .help = "Name of the Lease; aci-kubelet-NODENAME by default."},
+    {.name = "leader-elect-resource-namespace",
+     .kind = OPTION_STRING,
+     OPT(lease_namespace),
+     .fallback = "kube-system",
+     .other_env = "POD_NAMESPACE",
+     .group = LEADER,
+     .arg = "NAMESPACE",
+     .help = "Namespace of the Lease."},
+
     {.name = "address",
      .kind = OPTION_STRING,
      OPT(address),
@@ -180,34 +216,13 @@ static const struct option_def defs[] = {
      .fallback = "true",
      .group = PORT,
      .help = "Let the API server say whose a bearer token is (TokenReview)."},
-    {.name = "authentication-token-webhook-cache-ttl",
-     .kind = OPTION_DURATION,
-     OPT(token_ttl_ms),
-     .fallback = "2m",
-     .min = 0,
-     .max = 3600000,
-     .group = PORT,
-     .arg = "DURATION",
-     .help = "How long it is remembered whose a token is: a revoked one works as long."},
-    {.name = "authorization-webhook-cache-authorized-ttl",
-     .kind = OPTION_DURATION,
-     OPT(allow_ttl_ms),
-     .fallback = "5m",
-     .min = 0,
-     .max = 3600000,
-     .group = PORT,
-     .arg = "DURATION",
-     .help = "How long it is remembered that somebody may use the kubelet port "
-             "(SubjectAccessReview)."},
-    {.name = "authorization-webhook-cache-unauthorized-ttl",
-     .kind = OPTION_DURATION,
-     OPT(deny_ttl_ms),
-     .fallback = "30s",
-     .min = 0,
-     .max = 3600000,
-     .group = PORT,
-     .arg = "DURATION",
-     .help = "How long it is remembered that somebody may not."},
+    DURATION("authentication-token-webhook-cache-ttl", token_ttl_ms, "2m", 0, MINUTES(60), PORT,
+             "How long it is remembered whose a token is: a revoked one works as long."),
+    DURATION(
+        "authorization-webhook-cache-authorized-ttl", allow_ttl_ms, "5m", 0, MINUTES(60), PORT,
+        "How long it is remembered that somebody may use the kubelet port (SubjectAccessReview)."),
+    DURATION("authorization-webhook-cache-unauthorized-ttl", deny_ttl_ms, "30s", 0, MINUTES(60),
+             PORT, "How long it is remembered that somebody may not."),
 
     {.name = "subscription",
      .kind = OPTION_STRING,
@@ -465,27 +480,12 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .arg = "FILE",
      .help = "CA of registries and mirrors where the system does not trust them."},
-    {.name = "finished-group-ttl",
-     .kind = OPTION_DURATION,
-     OPT(finished_group_ttl_ms),
-     .fallback = "10m",
-     .min = 1,
-     .max = 7ll * 24 * 3600 * 1000,
-     .group = GROUPS,
-     .arg = "DURATION",
-     .help =
-         "How long the group of a pod that ended stays. Where a quota is reached, the oldest go "
-         "earlier. The last 64 KiB of each log stay readable while the pod exists."},
-    {.name = "orphan-sweep-interval",
-     .kind = OPTION_DURATION,
-     OPT(orphan_sweep_interval_ms),
-     .fallback = "1m",
-     .min = 1000,
-     .max = 3600000,
-     .group = GROUPS,
-     .arg = "DURATION",
-     .help = "How often container groups of this node without a pod are searched for and removed. "
-             "Leaked groups are billed."},
+    DURATION("finished-group-ttl", finished_group_ttl_ms, "10m", 1, MINUTES(7 * 24 * 60), GROUPS,
+             "How long the group of a pod that ended stays. Where a quota is reached, the oldest "
+             "go earlier. The last 64 KiB of each log stay readable while the pod exists."),
+    DURATION("orphan-sweep-interval", orphan_sweep_interval_ms, "1m", 1000, MINUTES(60), GROUPS,
+             "How often container groups of this node without a pod are searched for and removed. "
+             "Leaked groups are billed."),
 
     {.name = "config",
      .kind = OPTION_STRING,

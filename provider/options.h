@@ -15,6 +15,10 @@ struct aci_kubelet_options {
     const char *nodename, *node_ip, *cluster_id;
     bool disable_taint;
     const char *taint_key, *taint_value, *taint_effect;
+    /* leader election */
+    bool leader_elect;
+    int64_t lease_duration_ms, renew_deadline_ms, retry_period_ms;
+    const char *lease_name, *lease_namespace;
     /* kubelet port */
     const char *address;
     int64_t port;

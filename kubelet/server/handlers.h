@@ -16,7 +16,8 @@ struct handler_context {
     struct vk_loop *loop;
     struct pods *pods;
     struct provider *provider;
-    const struct event_recorder *events; /* NULL: none is told of */
+    const struct event_recorder *events;    /* NULL: none is told of */
+    const struct leader_election *election; /* NULL: there is none */
     const char *node_name;
     int port;
     int64_t began_wall_ns;

@@ -15,6 +15,19 @@ void handle_livez(const struct handler_context *c, struct http_exchange *x)
     http_exchange_reply(x, 200, TEXT, VK_STR("ok"));
 }
 
+/* Who can take the lead at once is ready: a rollout and a disruption budget wait for it. */
+static void reply_stands_by(const struct handler_context *c, struct http_exchange *x)
+{
+    const bool is_good = leader_election_works(c->election);
+    const char *holder = leader_election_holder(c->election);
+    char *text = vk_arena_printf(
+        http_exchange_arena(x),
+        "[%c]leader-election %s: standing by, leader: %s\nreadyz check %s\n", is_good ? '+' : '-',
+        is_good ? "ok" : "failed", *holder ? holder : "none", is_good ? "passed" : "failed");
+
+    http_exchange_reply(x, is_good ? 200 : 503, TEXT, vk_str_of(text));
+}
+
 void handle_readyz(const struct handler_context *c, struct http_exchange *x)
 {
     const struct provider_ops *ops = c->provider->ops;
@@ -29,6 +42,10 @@ void handle_readyz(const struct handler_context *c, struct http_exchange *x)
     struct vk_buf out VK_BUF_AUTO;
     bool is_good = true;
 
+    if (c->election && !leader_election_leads(c->election)) {
+        reply_stands_by(c, x);
+        return;
+    }
     vk_buf_init(&out, ANSWER_LIMIT);
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
         is_good &= checks[i].is_good;

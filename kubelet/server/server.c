@@ -288,6 +288,8 @@ static void on_request(void *user, struct http_exchange *x)
     /* Before 404, so that strangers learn nothing about the paths. */
     if (is_for_everybody(a->route))
         on_passed(a, x);
+    else if (s->context.election && !leader_election_leads(s->context.election))
+        reply_line(x, 503, "this process stands by, another one serves the node\n");
     else
         access_check(s->access, x, a->name, on_passed, a);
 }
@@ -356,6 +358,7 @@ int kubelet_server_new(struct vk_loop *loop, const struct kubelet_server_config 
         .pods = config->pods,
         .provider = config->provider,
         .events = config->events,
+        .election = config->election,
         .node_name = config->access.node_name,
         .port = config->port,
         .began_wall_ns = vk_wall_ns(),

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "base/http_server.h"
+#include "kubelet/client/leader_election.h"
 #include "kubelet/pods/pods.h"
 #include "kubelet/provider.h"
 #include "kubelet/server/access.h"
@@ -25,6 +26,9 @@ struct kubelet_server_config {
     struct pods *pods;
     struct provider *provider;
     const struct event_recorder *events; /* NULL: none is told of */
+    /* NULL: there is none. Until this process leads all but the probes is answered 503: what is
+     * asked for is another process's. */
+    const struct leader_election *election;
 };
 VK_MUST_CHECK int kubelet_server_new(struct vk_loop *loop,
                                      const struct kubelet_server_config *config,

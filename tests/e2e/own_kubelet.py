@@ -40,7 +40,7 @@ class Kubelet:
                 [str(world.programs / "aci-kubelet"),
                  *(f"--{key}={value}" for key, value in flags.items() if value is not None)],
                 env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
-        self.port = Port(ADDRESS, NUMBER)
+        self.port = Port(flags["node-ip"], flags["port"])
 
     def text(self):
         return self.log.read_text(errors="replace")

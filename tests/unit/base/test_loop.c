@@ -334,6 +334,45 @@ static void stop_ends_run_and_run_starts_again(void **state)
     }
 }
 
+struct guard {
+    struct vk_loop *loop;
+    int allowed, refused;
+};
+
+/* Refuses three times after those that it allows. */
+static bool allow_so_many(void *user)
+{
+    struct guard *g = user;
+
+    if (g->allowed > 0) {
+        g->allowed--;
+        return true;
+    }
+    if (++g->refused == 3)
+        vk_loop_guard(g->loop, NULL, NULL);
+    return false;
+}
+
+static void what_the_guard_refuses_is_left_out(void **state)
+{
+    struct guard guard = {.loop = *state, .allowed = 2};
+    struct recorder r = {.wanted = 3};
+    struct numbered timers[3];
+
+    for (int i = 0; i < 3; i++) {
+        timers[i] = (struct numbered){.recorder = &r, .number = i};
+        vk_timer_init(&timers[i].timer, *state, "numbered", record, &timers[i]);
+        vk_timer_arm(&timers[i].timer, 0);
+    }
+    vk_loop_guard(*state, allow_so_many, &guard);
+    /* One for the descriptor of all timers, one for the first of them. */
+    assert_true(vk_loop_run_until(*state, &r.done, PATIENCE_MS));
+    assert_int_equal(guard.allowed, 0);
+    assert_int_equal(guard.refused, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(r.fired[i], i);
+}
+
 static long context_switches(void)
 {
     struct rusage usage;
@@ -369,6 +408,7 @@ int main(void)
         TEST(signals_arrive_in_the_loop),
         TEST(posts_of_other_threads_all_run_in_the_loop),
         TEST(stop_ends_run_and_run_starts_again),
+        TEST(what_the_guard_refuses_is_left_out),
         TEST(idle_loop_does_not_wake_up),
     };
 
