@@ -202,6 +202,26 @@ static int handle_surroundings(struct emulator *e, struct http_exchange *x, stru
     return 200;
 }
 
+static int handle_storage_accounts(struct emulator *e, struct http_exchange *x,
+                                   struct json_writer *w)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *root;
+    struct vk_err err;
+
+    if (vk_streq(http_exchange_head(x)->method, "POST") &&
+        (json_parse(http_exchange_body(x), MAX_SETTING, arena, &root, &err) < 0 ||
+         storage_accounts_set(e->accounts, json_string_or(root, "name", NULL),
+                              json_string_or(root, "key", NULL), &err) < 0)) {
+        write_error(w, err.msg);
+        return 400;
+    }
+    json_begin_object(w, NULL);
+    storage_accounts_write(e->accounts, w, "accounts");
+    json_end_object(w);
+    return 200;
+}
+
 static int handle_tokens(struct emulator *e, struct http_exchange *x, struct json_writer *w)
 {
     if (vk_streq(http_exchange_head(x)->method, "DELETE"))
@@ -261,11 +281,13 @@ void control_handle(void *user, struct http_exchange *x)
         status = handle_quotas(e, x, &w);
     } else if (vk_streq(path, "/surroundings")) {
         status = handle_surroundings(e, x, &w);
+    } else if (vk_streq(path, "/storage-accounts")) {
+        status = handle_storage_accounts(e, x, &w);
     } else if (vk_streq(path, "/tokens")) {
         status = handle_tokens(e, x, &w);
     } else {
         write_error(&w, "there are /stats, /groups, /faults, /incidents, /attach, /out-of-memory, "
-                        "/quotas, /surroundings and /tokens");
+                        "/quotas, /surroundings, /storage-accounts and /tokens");
         status = 404;
     }
     http_exchange_reply(x, status, JSON_TYPE, vk_buf_str(&out));

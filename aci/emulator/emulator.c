@@ -22,6 +22,15 @@ static void on_gone(void *user, struct group *g)
     groups_remove(e->groups, g);
 }
 
+static int name_accounts(struct emulator *e, const struct json_strs *accounts, struct vk_err *err)
+{
+    for (size_t i = 0; i < accounts->n; i++) {
+        if (storage_accounts_parse(e->accounts, accounts->v[i], err) < 0)
+            return vk_err_wrap(err, "--storage-account");
+    }
+    return 0;
+}
+
 static int serve(struct emulator *e, const char *flag, const char *endpoint, bool plain,
                  http_handler_fn handler, struct http_server **ret, struct vk_err *err)
 {
@@ -47,9 +56,11 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
                  struct engine *engine, struct emulator **ret, struct vk_err *err)
 {
     struct emulator *e = vk_calloc(1, sizeof(*e));
+    struct storage_accounts *accounts = storage_accounts_new();
     struct lifecycle_config config = {.start_latency_ms = options->start_latency_ms,
                                       .delete_latency_ms = options->delete_latency_ms,
                                       .stop_grace_ms = options->stop_grace_ms,
+                                      .accounts = accounts,
                                       .gone = on_gone,
                                       .user = e};
 
@@ -58,6 +69,7 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     e->quota_groups = options->quota_groups;
     e->quota_cores = options->quota_cores;
     e->engine = engine;
+    e->accounts = accounts;
     e->lifecycle = lifecycle_new(loop, engine, &config);
     e->groups = groups_new(options->subscription);
     e->operations = operations_new();
@@ -74,6 +86,7 @@ int emulator_new(struct vk_loop *loop, const struct emulator_options *options,
     vk_list_init(&e->puts);
     if (rate_limits_new(options->arm_buckets, options->create_limits, options->delete_limits,
                         &e->rates, err) < 0 ||
+        name_accounts(e, &options->storage_accounts, err) < 0 ||
         serve(e, "control-listen", options->control_listen, true, control_handle, &e->control,
               err) < 0 ||
         serve(e, "imds-listen", options->imds_listen, true, identity_imds_handle, &e->imds, err) <
@@ -101,6 +114,7 @@ void emulator_free(struct emulator *e)
     arm_request_free(VK_LIST_ENTRY(it, struct arm_request, link));
     groups_free(e->groups);
     lifecycle_free(e->lifecycle);
+    storage_accounts_free(e->accounts);
     operations_free(e->operations);
     tokens_free(e->tokens);
     faults_free(e->faults);

@@ -21,6 +21,7 @@ struct emulator {
     struct vk_loop *loop;                   /* borrowed */
     const struct emulator_options *options; /* borrowed */
     struct engine *engine;                  /* owned */
+    struct storage_accounts *accounts;
     struct lifecycle *lifecycle;
     struct groups *groups;
     struct operations *operations;

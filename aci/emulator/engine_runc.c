@@ -146,6 +146,20 @@ static void engine_free(struct engine *engine)
     vk_free(e);
 }
 
+bool runc_cgroup_usage(const struct runc_engine *e, const char *cgroup, struct engine_usage *ret)
+{
+    struct cgroup_usage usage;
+    if (!cgroup_usage_read(&e->cgroups, cgroup, &usage))
+        return false;
+    *ret = (struct engine_usage){
+        .cpu_ns = usage.cpu_ns,
+        .memory_bytes = usage.memory_bytes,
+        .working_set_bytes = usage.working_set_bytes,
+        .rss_bytes = usage.rss_bytes,
+    };
+    return true;
+}
+
 static void engine_pull(struct engine *engine, const struct engine_image_spec *spec,
                         engine_pulled_fn done, void *user)
 {

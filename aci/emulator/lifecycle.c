@@ -12,6 +12,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+/* The service tries again until the provisioning time-out and beyond. */
+#define SANDBOX_RETRY_MS 5000
+
 struct lifecycle {
     struct vk_loop *loop;
     struct engine *engine;
@@ -193,10 +196,9 @@ static void on_sandbox_created(void *user, struct engine_sandbox *sandbox, const
             finish_teardown(g);
             return;
         }
-        /* The service tries again until the provisioning time-out and beyond. */
         log_warning("Cannot create sandbox", LS("group", g->key), LERR(err));
         event_log_add(&g->events, "FailedMount", "Warning", vk_wall_ns(), "Output: %s", err->msg);
-        vk_timer_arm(&g->timer, 5000);
+        vk_timer_arm(&g->timer, SANDBOX_RETRY_MS);
         return;
     }
     g->sandbox = sandbox;
@@ -235,6 +237,21 @@ static void fill_volumes(const struct group_spec *spec, struct vk_arena *arena,
     ret->volume_count = spec->properties.volumes.n;
 }
 
+/* An account's key opens its shares. */
+static bool shares_open(const struct group *g)
+{
+    const struct storage_accounts *accounts = g->lifecycle->config.accounts;
+    const struct volume_spec *volumes = g->spec->properties.volumes.v;
+
+    for (size_t i = 0; accounts && i < g->spec->properties.volumes.n; i++) {
+        const struct azure_file_spec *file = volumes[i].azure_file;
+
+        if (file && !storage_accounts_opens(accounts, file->account, file->key))
+            return false;
+    }
+    return true;
+}
+
 static void create_sandbox(struct group *g)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -261,6 +278,15 @@ static void create_sandbox(struct group *g)
     e->ops->sandbox_create(e, &spec, on_sandbox_created, g);
 }
 
+static void fail_mount(struct group *g)
+{
+    if (vk_streq(g->provisioning_state, "Pending"))
+        g->provisioning_state = "Creating";
+    event_log_add(&g->events, "FailedMount", "Warning", vk_wall_ns(),
+                  "Failed to mount Azure File Volume.");
+    vk_timer_arm(&g->timer, SANDBOX_RETRY_MS);
+}
+
 static void on_timer(void *user)
 {
     struct group *g = user;
@@ -269,8 +295,10 @@ static void on_timer(void *user)
         finish_teardown(g);
     else if (g->phase == GROUP_STOPPING)
         teardown(g, NEXT_STOPPED);
-    else if (g->phase == GROUP_PENDING)
+    else if (g->phase == GROUP_PENDING && shares_open(g))
         create_sandbox(g);
+    else if (g->phase == GROUP_PENDING)
+        fail_mount(g);
 }
 
 /* --- containers --- */

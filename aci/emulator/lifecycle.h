@@ -11,6 +11,7 @@
 #pragma once
 
 #include "aci/emulator/group.h"
+#include "aci/emulator/storage_accounts.h"
 
 /* The platform sent the termination signal, or killed (aci-limits.md 5.3). */
 #define LIFECYCLE_EXIT_TERMINATED 7147
@@ -20,6 +21,7 @@ struct lifecycle_config {
     int64_t start_latency_ms;                  /* least time from acceptance to the sandbox */
     int64_t delete_latency_ms;                 /* least time that a deletion takes */
     int64_t stop_grace_ms;                     /* from SIGTERM to SIGKILL when a group is stopped */
+    const struct storage_accounts *accounts;   /* whose keys open file shares; NULL: any */
     void (*gone)(void *user, struct group *g); /* a deletion is complete: free the group */
     void *user;
 };

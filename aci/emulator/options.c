@@ -135,6 +135,14 @@ static const struct option_def defs[] = {
      .group = AZURE,
      .arg = "REGION",
      .help = "Region of the resource groups."},
+    {.name = "storage-account",
+     .kind = OPTION_STRINGS,
+     .offset = OFFSET(storage_accounts),
+     .group = AZURE,
+     .arg = "NAME=KEY",
+     .secret = true,
+     .help = "Key that opens the file shares of a storage account; may be repeated. Accounts that "
+             "are not named take any key."},
     {.name = "tenant",
      .kind = OPTION_STRING,
      .offset = OFFSET(tenant),
@@ -326,6 +334,10 @@ static const struct option_set set = {
         "                   \"notActions\":[TEXT],\"clockSkewSeconds\":N}: the resource provider, "
         "the\n"
         "                   subnets, what the caller may do, and what ARM says the time is\n"
+        "  POST /storage-accounts   {\"name\":\"files\",\"key\":KEY}: from now on only this key "
+        "opens "
+        "its\n"
+        "                   file shares\n"
         "  GET /stats       requests by operation, PUTs by group, what lives\n"
         "  GET /groups      every group with exact start times\n",
 };

@@ -15,7 +15,7 @@ struct emulator_options {
     const char *pod_cidr, *registry_mirror, *state_dir;
     int64_t put_latency_ms, start_latency_ms, delete_latency_ms, stop_grace_ms, pull_latency_ms;
     const char *subscription, *location;
-    struct json_strs resource_groups;
+    struct json_strs resource_groups, storage_accounts;
     const char *tenant, *client_id, *client_secret;
     int64_t token_lifetime_ms;
     const char *lro_style; /* "azure-async", "location" */

@@ -142,6 +142,9 @@ VK_MUST_CHECK int runc_prepare(struct runc_instance *i, const struct engine_cont
 /* Undoes its mounts and moves its folders away. */
 void runc_unprepare(struct runc_instance *i);
 
+/* What a control group uses, without the network's figures. False when it is gone. */
+bool runc_cgroup_usage(const struct runc_engine *e, const char *cgroup, struct engine_usage *ret);
+
 /* Moves a folder without mounts into the trash, which a process of its own empties. */
 void runc_trash(struct runc_engine *e, const char *path);
 

@@ -351,16 +351,10 @@ bool runc_instance_usage(struct engine *engine, struct engine_sandbox *s, const 
                          struct engine_usage *ret)
 {
     struct runc_instance *i = find_started(s, name);
-    struct cgroup_usage usage;
+    struct engine_usage all;
     if (!i || i->state != RUNC_INSTANCE_RUNNING ||
-        !cgroup_usage_read(&runc_engine_of(engine)->cgroups, i->cgroup, &usage))
+        !runc_cgroup_usage(runc_engine_of(engine), i->cgroup, &all))
         return false;
-    struct engine_usage all = {
-        .cpu_ns = usage.cpu_ns,
-        .memory_bytes = usage.memory_bytes,
-        .working_set_bytes = usage.working_set_bytes,
-        .rss_bytes = usage.rss_bytes,
-    };
     (void)sandbox_net_counters(i->pid, &all.rx_bytes, &all.tx_bytes);
     *ret = all;
     return true;

@@ -230,16 +230,10 @@ void runc_sandbox_delete(struct engine *e, struct engine_sandbox *s, engine_done
 
 bool runc_sandbox_usage(struct engine *engine, struct engine_sandbox *s, struct engine_usage *ret)
 {
-    struct cgroup_usage usage;
+    struct engine_usage all;
     if (s->state != RUNC_SANDBOX_READY ||
-        !cgroup_usage_read(&runc_engine_of(engine)->cgroups, s->cgroup, &usage))
+        !runc_cgroup_usage(runc_engine_of(engine), s->cgroup, &all))
         return false;
-    struct engine_usage all = {
-        .cpu_ns = usage.cpu_ns,
-        .memory_bytes = usage.memory_bytes,
-        .working_set_bytes = usage.working_set_bytes,
-        .rss_bytes = usage.rss_bytes,
-    };
     /* The network is one for all: that of any process in it tells. */
     VK_LIST_FOREACH(it, &s->instances)
     {
