@@ -2,11 +2,13 @@
 """The identities of a node: its serving certificate, and its client certificate by TLS bootstrap."""
 
 import contextlib
+import datetime
 import json
 import socket
 import ssl
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -16,6 +18,7 @@ from credentials import cluster_authority as _authority  # pylint: disable=unuse
 from own_kubelet import ADDRESS, NUMBER
 from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually
+from signer import approving, signing_for
 from world import TESTS
 
 
@@ -197,6 +200,90 @@ def typing(world, namespace, pod):
     finally:
         client.kill()
         client.wait()
+
+
+def life_at(pem, moment):
+    """The part of a certificate's life that is over at a moment, which is to the second."""
+    first = ssl_seconds(pem, "-startdate")
+    return (moment - first) / (ssl_seconds(pem, "-enddate") - first)
+
+
+def ssl_seconds(pem, which):
+    text = subprocess.run(["openssl", "x509", "-noout", which], input=pem, check=True, text=True,
+                          capture_output=True).stdout
+    return ssl.cert_time_to_seconds(text.strip().partition("=")[2])
+
+
+def created(world, name):
+    stamp = json.loads(world.kubectl("get", "csr", name, "-o", "json").stdout)["metadata"][
+        "creationTimestamp"]
+    return datetime.datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+
+
+@pytest.fixture(name="self_renewal")
+def _self_renewal(world, namespace):
+    """The cluster approves what nodes ask for themselves."""
+    world.apply(namespace, {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": {"name": "test-self-renewal"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole",
+                    "name": "system:certificates.k8s.io:certificatesigningrequests:selfnodeclient"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group",
+                      "name": "system:nodes"}]})
+    yield
+    world.kubectl("delete", "clusterrolebinding", "test-self-renewal")
+
+
+def test_certificates_are_renewed_by_the_cluster_while_a_command_runs(
+        world, kubelet, tmp_path, bootstrap, self_renewal, namespace, request):
+    # The signer's certificates hold from five minutes ago, so that most of a minute's life is
+    # over at once; with four minutes it shows when they are renewed.
+    full = request.config.getoption("--full")
+    name, config, folder = "renewed", tmp_path / "kubeconfig", tmp_path / "pki"
+    client, server = (lambda: set(requests(world, "kube-apiserver-client-kubelet")),
+                      lambda: set(requests(world, "kubelet-serving")))
+    pair = folder / "kubelet-client-current.pem"
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(signing_for(world, "240s" if full else "60s"))
+        before = client() | server()
+        node = kubelet(name, azure=True, kubeconfig=config, bootstrap_kubeconfig=bootstrap,
+                       cert_dir=folder, tls_cert_file=None, tls_private_key_file=None,
+                       rotate_server_certificates="true")
+        first = node.until(lambda: client() - before, "the client certificate is asked for").pop()
+        world.kubectl("certificate", "approve", first)
+        stack.enter_context(approving(world, {"kubernetes.io/kubelet-serving"},
+                                      f"kubelet-server-{name}-"))
+        node.wait()
+        old_client = node.until(pair.read_text, "the client certificate is kept")
+        node.until(lambda: is_trusted(world), "the certificate of the cluster is shown")
+        old_server = node.port.server_certificate()
+        world.apply(namespace, manifests.pod("idle", manifests.shell("exec sleep 100000"),
+                                             nodeName=name, terminationGracePeriodSeconds=0))
+        node.until(lambda: world.pod(namespace, "idle").status.phase == "Running", "it runs", 120)
+        with typing(world, namespace, "idle") as echo:
+            assert echo("before") == "before"
+            patience = 400 if full else 90
+            node.until(lambda: node.port.server_certificate() != old_server,
+                       "the serving certificate is renewed", patience)
+            assert is_trusted(world)
+            node.until(lambda: pair.read_text() != old_client,
+                       "the client certificate is renewed", patience)
+            assert echo("after") == "after", "the command goes on"
+        # The API server checks the certificate of the port.
+        assert world.kubectl("exec", "-n", namespace, "idle", "--", "echo", "new").stdout == "new\n"
+        second = sorted(client() - before - {first}, key=lambda csr: created(world, csr))[0]
+        asked = requests(world, "kube-apiserver-client-kubelet")[second]
+        assert asked["spec"]["username"] == f"system:node:{name}"
+        assert asked["status"]["conditions"][0]["reason"] == "AutoApproved"
+        if full:
+            assert 0.69 < life_at(old_client, created(world, second)) < 0.93
+            renewals = sorted(created(world, csr) for csr in server() - before)
+            assert 0.69 < life_at(old_server, renewals[1]) < 0.93
+            # Once the first ones have expired the node needs the new ones for all it does.
+            eventually(lambda: life_at(old_client, time.time()) > 1, 400, "it expires", every=2)
+            world.kubectl("delete", "pod", "-n", namespace, "idle")
+            node.until(lambda: not world.pods(namespace), "the pod is gone", 60)
+            assert is_trusted(world)
 
 
 def test_a_serving_certificate_that_is_replaced_breaks_no_stream(
