@@ -440,6 +440,30 @@ static void client_that_goes_while_nobody_reads_it_is_noticed(void **state)
     command_release(&c);
 }
 
+static void a_session_that_is_idle_for_four_hours_ends(void **state)
+{
+    const int64_t minute_ms = 60 * 1000;
+    struct streaming_world *s = *state;
+    struct command idle, alive;
+
+    command_start(s, &idle, SPDY_HEAD(EXEC "command=cat" ALL, VERSIONS), all_types);
+    command_start(s, &alive, SPDY_HEAD(EXEC "command=cat" ALL, VERSIONS), all_types);
+    UNTIL(s, process_world.runs == 2);
+    vk_clock_freeze(vk_mono_ms() + 239 * minute_ms, vk_wall_ms());
+    peer_ping(&alive.peer);
+    wire_from_peer(&alive.wire, &alive.peer);
+    UNTIL(s, command_read(&alive) && alive.peer.pings == 1);
+    assert_int_equal(process_world.cancels, 0);
+    vk_clock_advance(2 * minute_ms);
+    UNTIL(s, idle.wire.is_closed);
+    assert_int_equal(process_world.cancels, 1);
+    assert_false(alive.wire.is_closed);
+    vk_clock_thaw();
+    command_release(&idle);
+    command_release(&alive);
+    UNTIL(s, process_world.cancels == 2);
+}
+
 static void websocket_pings_are_answered_while_input_stalls(void **state)
 {
     static char piece[FLOOD_PIECE + 1];
@@ -521,6 +545,7 @@ int main(void)
         CASE(rest_is_delivered_to_a_client_that_stalls_at_the_end),
         CASE(process_that_takes_nothing_stops_the_client),
         CASE(client_that_goes_while_nobody_reads_it_is_noticed),
+        CASE(a_session_that_is_idle_for_four_hours_ends),
         CASE(websocket_pings_are_answered_while_input_stalls),
         CASE(server_that_goes_cancels_what_runs),
         CASE(many_commands_at_once),
