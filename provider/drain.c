@@ -5,14 +5,11 @@
 
 #include "aci/container_groups.h"
 #include "base/alloc.h"
-#include "base/log.h"
 #include "kubelet/drain.h"
-#include "provider/aci_provider.h"
 #include "provider/group_identity.h"
 #include "provider/options.h"
 
 #define USER_AGENT "aci-kubelet-drain/" VK_VERSION
-#define SCOPE "https://management.azure.com/.default"
 
 enum { EXIT_TIMED_OUT = 3, EXIT_NEEDS_FORCE };
 
@@ -82,7 +79,6 @@ static const char epilogue[] =
 struct program {
     struct vk_arena *arena;
     struct drain_options options;
-    struct option_set set;
     struct cluster_config cluster;
     struct vk_loop *loop;
     struct http_client *http;
@@ -101,128 +97,28 @@ struct program {
     void *listed_user;
 };
 
-static const char *environment(const char *name)
-{
-    return getenv(name);
-}
-
-static const struct option_def *find_def(const char *name)
-{
-    for (size_t i = 0; i < aci_kubelet_option_set.count; i++)
-        if (vk_streq(aci_kubelet_option_set.defs[i].name, name))
-            return &aci_kubelet_option_set.defs[i];
-    return NULL;
-}
-
-static struct option_set make_set(struct vk_arena *arena)
-{
-    const struct option_set *kubelet = &aci_kubelet_option_set;
-    struct option_def *defs =
-        vk_arena_array(arena, kubelet->count + VK_COUNT(own_defs), sizeof(*defs));
-
-    memcpy(defs, own_defs, sizeof(own_defs));
-    memcpy(defs + VK_COUNT(own_defs), kubelet->defs, kubelet->count * sizeof(*defs));
-    return (struct option_set){
-        .defs = defs,
-        .count = kubelet->count + VK_COUNT(own_defs),
-        .program = "aci-kubelet drain",
-        .env_prefix = kubelet->env_prefix,
-        .synopsis = synopsis,
-        .epilogue = epilogue,
-    };
-}
-
-static void print_help(struct program *p)
-{
-    struct option_set set = p->set;
-    struct option_def *defs =
-        vk_arena_array(p->arena, VK_COUNT(own_defs) + VK_COUNT(shown), sizeof(*defs));
-    size_t n = VK_COUNT(own_defs);
-
-    memcpy(defs, own_defs, sizeof(own_defs));
-    for (size_t i = 0; i < VK_COUNT(shown); i++) {
-        const struct option_def *def = find_def(shown[i]);
-
-        if (def)
-            defs[n++] = *def;
-    }
-    set.defs = defs;
-    set.count = n;
-    options_help(&set, stdout);
-}
-
 /* Returns an exit code, or -1 to go on. */
 static int read_options(struct program *p, int argc, char **argv)
 {
-    const char **rest;
-    size_t rest_count;
+    static const struct subcommand_options options = {
+        .program = "aci-kubelet drain",
+        .own = own_defs,
+        .own_count = VK_COUNT(own_defs),
+        .shown = shown,
+        .shown_count = VK_COUNT(shown),
+        .synopsis = synopsis,
+        .epilogue = epilogue,
+    };
+    const int exit_code = subcommand_options_read(&options, argc, argv, &p->options, p->arena);
     struct vk_err err;
 
-    p->set = make_set(p->arena);
-    if (options_parse(&p->set, argc, argv, environment, "config", &p->options, p->arena, &rest,
-                      &rest_count, &err) < 0) {
-        if (vk_streq(err.reason, "Help")) {
-            print_help(p);
-            return EXIT_OK;
-        }
-        fprintf(stderr, "aci-kubelet drain: %s\n", err.msg);
-        return EXIT_USAGE;
-    }
-    if (rest_count) {
-        fprintf(stderr,
-                "aci-kubelet drain: '%s' is no option; name the node with --nodename, see "
-                "aci-kubelet drain --help\n",
-                rest[0]);
-        return EXIT_USAGE;
-    }
+    if (exit_code >= 0)
+        return exit_code;
     if (aci_kubelet_options_complete_azure(&p->options.kubelet, p->arena, &err) < 0) {
         fprintf(stderr, "aci-kubelet drain: %s\n", err.msg);
         return EXIT_USAGE;
     }
     return -1;
-}
-
-static int read_cluster(struct program *p, struct vk_err *err)
-{
-    const struct aci_kubelet_options *o = &p->options.kubelet;
-
-    if (!vk_str_empty(o->kubeconfig))
-        return kubeconfig_load(o->kubeconfig, o->context, p->arena, &p->cluster, err);
-    if (in_cluster_config(NULL, p->arena, &p->cluster, err) < 0)
-        return vk_err_wrap(err, "no --kubeconfig, and no service account of a pod either");
-    return 0;
-}
-
-static void open_azure(struct program *p)
-{
-    const struct aci_kubelet_options *o = &p->options.kubelet;
-    struct aci_provider_config credentials = {
-        .authority_host = o->authority_host,
-        .azure_ca_file = o->azure_ca_file,
-        .tenant_id = o->tenant_id,
-        .client_id = o->client_id,
-        .managed_identity_client_id = o->identity_client_id,
-        .imds_endpoint = o->imds_endpoint,
-        .identity_endpoint = environment("IDENTITY_ENDPOINT"),
-    };
-    const char *header = environment("IDENTITY_HEADER");
-    const struct arm_client_config arm = {
-        .endpoint = o->arm_endpoint,
-        .ca_file = o->azure_ca_file,
-        .api_version = o->api_version,
-        .user_agent = USER_AGENT,
-    };
-
-    if (!vk_str_empty(o->client_secret))
-        vk_secret_set(&credentials.client_secret, o->client_secret, strlen(o->client_secret));
-    if (header)
-        vk_secret_set(&credentials.identity_header, header, strlen(header));
-    p->tokens = token_source_new(
-        p->loop, aci_provider_token_fetcher(p->loop, p->http, &credentials, USER_AGENT), SCOPE);
-    vk_secret_release(&credentials.client_secret);
-    vk_secret_release(&credentials.identity_header);
-    p->arm = arm_client_new(p->loop, p->http, p->tokens, &arm);
-    p->groups = container_groups_new(p->loop, p->arm, o->subscription, o->resource_group);
 }
 
 static void on_item(void *user, const struct container_group *group)
@@ -320,8 +216,10 @@ static int run(struct program *p)
     p->http = http_client_new(p->loop);
     vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
     vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
-    open_azure(p);
-    if (read_cluster(p, &err) < 0 || drain_new(p->loop, p->http, &config, &p->drain, &err) < 0) {
+    subcommand_azure_open(o, p->loop, p->http, USER_AGENT, &p->tokens, &p->arm);
+    p->groups = container_groups_new(p->loop, p->arm, o->subscription, o->resource_group);
+    if (subcommand_cluster_read(o, p->arena, &p->cluster, &err) < 0 ||
+        drain_new(p->loop, p->http, &config, &p->drain, &err) < 0) {
         fprintf(stderr, "aci-kubelet drain: %s\n", err.msg);
         p->exit_code = EXIT_CANNOT_RUN;
     } else {
@@ -344,11 +242,8 @@ static int drain_main(int argc, char **argv)
     struct program p = {.arena = vk_arena_new()};
     int exit_code = read_options(&p, argc, argv);
 
-    if (exit_code < 0) {
-        log_init(vk_streq(p.options.kubelet.log_format, "json") ? LOG_JSON : LOG_TEXT,
-                 (int)p.options.kubelet.v);
+    if (exit_code < 0)
         exit_code = run(&p);
-    }
     vk_arena_free(p.arena);
     return exit_code;
 }

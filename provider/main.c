@@ -9,6 +9,7 @@
 #include "kubelet/api/quantity.h"
 #include "kubelet/kubelet.h"
 #include "provider/aci_provider.h"
+#include "provider/check.h"
 #include "provider/drain.h"
 #include "provider/options.h"
 #include "provider/subcommand.h"
@@ -23,6 +24,7 @@
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
     &translate_subcommand,
+    &check_subcommand,
     &drain_subcommand,
     NULL,
 };

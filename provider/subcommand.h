@@ -6,6 +6,11 @@
  */
 #pragma once
 
+#include <stddef.h>
+
+#include "base/arena.h"
+#include "base/vk_err.h"
+
 /* Exit codes of the program and of its commands; a command may add more and says so in --help. */
 enum { EXIT_OK, EXIT_CANNOT_RUN, EXIT_USAGE };
 
@@ -18,3 +23,37 @@ struct subcommand {
      */
     int (*run)(int argc, char **argv);
 };
+
+/* ---- for commands that run with the options of aci-kubelet itself ---- */
+
+struct aci_kubelet_options;
+struct arm_client;
+struct cluster_config;
+struct http_client;
+struct option_def;
+struct token_source;
+struct vk_loop;
+
+struct subcommand_options {
+    const char *program; /* "aci-kubelet drain" */
+    /* The command's own; their offsets count from the same struct, which begins with a struct
+     * aci_kubelet_options. */
+    const struct option_def *own;
+    size_t own_count;
+    const char *const *shown; /* those of aci-kubelet that --help shows; all of them are taken */
+    size_t shown_count;
+    const char *synopsis, *epilogue;
+};
+/* Fills ret, a zeroed struct. Returns an exit code after it printed help or what is wrong, or -1 to
+ * go on. Sets up the log. */
+int subcommand_options_read(const struct subcommand_options *o, int argc, char **argv, void *ret,
+                            struct vk_arena *arena);
+/* The cluster that --kubeconfig names, or the one whose pod this is. */
+VK_MUST_CHECK int subcommand_cluster_read(const struct aci_kubelet_options *o,
+                                          struct vk_arena *arena, struct cluster_config *ret,
+                                          struct vk_err *err);
+/* Tokens by the credentials of the options, and ARM with them. Freed by their own functions, ARM
+ * first. */
+void subcommand_azure_open(const struct aci_kubelet_options *o, struct vk_loop *loop,
+                           struct http_client *http, const char *user_agent,
+                           struct token_source **ret_tokens, struct arm_client **ret_arm);

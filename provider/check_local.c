@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "provider/check_local.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/tcp.h"
+
+#define NAME_PORT "kubelet port"
+#define NAME_ADDRESS "node address"
+
+void check_local_port(const char *address, int port, finding_fn found, void *user)
+{
+    struct finding f = {.name = NAME_PORT, .state = FINDING_OK, .remedy = ""};
+    char detail[128];
+    struct vk_err err;
+    int fd, bound;
+
+    if (tcp_listen(address, port, &fd, &bound, &err) == 0) {
+        close(fd);
+        snprintf(detail, sizeof(detail), "%d is free", bound);
+        f.detail = detail;
+    } else {
+        f.state = FINDING_FAILED;
+        f.detail = err.msg;
+        f.remedy = err.sys_errno == EADDRINUSE
+                       ? "if that is aci-kubelet itself, all is well; else stop what listens there "
+                         "(ss -ltnp), or choose another --port"
+                   : err.sys_errno == EACCES
+                       ? "choose another --port, or give the program CAP_NET_BIND_SERVICE"
+                       : "look at --address and --port";
+    }
+    found(user, &f);
+}
+
+struct ip {
+    int family; /* 0: no address */
+    unsigned char bytes[16];
+};
+
+static struct ip read_ip(const char *text)
+{
+    struct ip ip = {.family = AF_INET};
+
+    if (inet_pton(AF_INET, text, ip.bytes) == 1)
+        return ip;
+    ip.family = inet_pton(AF_INET6, text, ip.bytes) == 1 ? AF_INET6 : 0;
+    return ip;
+}
+
+static bool is_of(const struct sockaddr *address, const struct ip *ip)
+{
+    if (!address || address->sa_family != ip->family)
+        return false;
+    if (ip->family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, address, sizeof(in));
+        return memcmp(&in.sin_addr, ip->bytes, sizeof(in.sin_addr)) == 0;
+    }
+    struct sockaddr_in6 in6;
+
+    memcpy(&in6, address, sizeof(in6));
+    return memcmp(&in6.sin6_addr, ip->bytes, sizeof(in6.sin6_addr)) == 0;
+}
+
+static bool is_ours(const struct ip *ip)
+{
+    struct ifaddrs *all, *one;
+    bool ours = false;
+
+    if (getifaddrs(&all) < 0)
+        return true;
+    for (one = all; one && !ours; one = one->ifa_next)
+        ours = is_of(one->ifa_addr, ip);
+    freeifaddrs(all);
+    return ours;
+}
+
+static bool is_unreachable(const struct ip *ip)
+{
+    static const unsigned char none[16];
+
+    if (ip->family == AF_INET)
+        return ip->bytes[0] == 127 || ip->bytes[0] == 0;
+    return memcmp(ip->bytes, none, 15) == 0 && ip->bytes[15] <= 1;
+}
+
+void check_local_address(const char *node_ip, finding_fn found, void *user)
+{
+    const struct ip ip = read_ip(node_ip);
+    struct finding f = {.name = NAME_ADDRESS, .state = FINDING_OK, .remedy = ""};
+    char detail[128];
+
+    if (!ip.family) {
+        snprintf(detail, sizeof(detail), "'%.60s' is no IP address", node_ip);
+        f.state = FINDING_FAILED;
+        f.remedy = "give --node-ip the address at which the API server reaches this process";
+    } else if (is_unreachable(&ip)) {
+        snprintf(detail, sizeof(detail), "%s leads the API server to itself", node_ip);
+        f.state = FINDING_FAILED;
+        f.remedy = "give --node-ip an address of this machine that others reach";
+    } else if (!is_ours(&ip)) {
+        snprintf(detail, sizeof(detail), "%s is no address of this machine", node_ip);
+        f.state = FINDING_WARNING;
+        f.remedy = "right only where something passes its connections on to here; else give "
+                   "--node-ip an address of this machine";
+    } else {
+        snprintf(detail, sizeof(detail), "%s is an address of this machine", node_ip);
+    }
+    f.detail = detail;
+    found(user, &f);
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What of this machine `aci-kubelet check` looks at: the kubelet port and the node's address. */
+#pragma once
+
+#include "base/finding.h"
+
+/* Tries to listen there, and stops at once. */
+void check_local_port(const char *address, int port, finding_fn found, void *user);
+/* node_ip: "" when it was not given. */
+void check_local_address(const char *node_ip, finding_fn found, void *user);
