@@ -7,6 +7,12 @@
 #define ANY .subresource = "", .namespace_ = "", .name = ""
 #define SUB(text) .subresource = (text), .namespace_ = "", .name = ""
 
+#define LEADER(action)                                                                             \
+    {                                                                                              \
+        .group = "coordination.k8s.io", .resource = "leases", .verb = (action), .subresource = "", \
+        .namespace_ = "aci-kubelet", .name = "", .need = RIGHT_LEADER_ELECTION                     \
+    }
+
 const struct api_right api_rights[] = {
     /* node/node_status.c, node/node_lease.c */
     {CORE, .resource = "nodes", .verb = "create", ANY, NODE},
@@ -64,6 +70,10 @@ const struct api_right api_rights[] = {
      .verb = "get",
      ANY,
      .need = RIGHT_SERVING_CERTIFICATE},
+    /* client/leader_election.c */
+    LEADER("create"),
+    LEADER("get"),
+    LEADER("patch"),
     /* kubelet.c */
     {CORE, .resource = "namespaces", .verb = "get", .subresource = "", .namespace_ = "",
      .name = "kube-system", .need = RIGHT_CLUSTER_ID},

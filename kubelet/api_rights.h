@@ -14,6 +14,7 @@ enum api_right_need {
     RIGHT_CLUSTER_ID,          /* without --cluster-id */
     RIGHT_REVIEWS,             /* bearer tokens and users of the kubelet port */
     RIGHT_SERVING_CERTIFICATE, /* --rotate-server-certificates */
+    RIGHT_LEADER_ELECTION,     /* --leader-elect; namespace_ is that of the manifest */
 };
 struct api_right {
     const char *group, *resource, *subresource, *verb; /* "" for the core group, for none */

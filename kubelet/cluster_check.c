@@ -88,9 +88,17 @@ static void finish_rights(struct cluster_check *c)
 
 /* ---- rights ---- */
 
-/* "patch pods/status", "create leases.coordination.k8s.io in kube-node-lease" */
-static void describe_right(const struct api_right *right, struct vk_buf *out)
+static const char *namespace_of(const struct cluster_check *c, const struct api_right *right)
 {
+    return right->need == RIGHT_LEADER_ELECTION ? c->config.leader_namespace : right->namespace_;
+}
+
+/* "patch pods/status", "create leases.coordination.k8s.io in kube-node-lease" */
+static void describe_right(const struct cluster_check *c, const struct api_right *right,
+                           struct vk_buf *out)
+{
+    const char *namespace_ = namespace_of(c, right);
+
     vk_buf_printf(out, "%s %s", right->verb, right->resource);
     if (*right->group)
         vk_buf_printf(out, ".%s", right->group);
@@ -98,8 +106,8 @@ static void describe_right(const struct api_right *right, struct vk_buf *out)
         vk_buf_printf(out, "/%s", right->subresource);
     if (*right->name)
         vk_buf_printf(out, " %s", right->name);
-    if (*right->namespace_)
-        vk_buf_printf(out, " in %s", right->namespace_);
+    if (*namespace_)
+        vk_buf_printf(out, " in %s", namespace_);
 }
 
 static void note_missing(struct cluster_check *c, const struct api_right *right)
@@ -107,7 +115,7 @@ static void note_missing(struct cluster_check *c, const struct api_right *right)
     struct vk_buf text VK_BUF_AUTO;
 
     vk_buf_init(&text, 256);
-    describe_right(right, &text);
+    describe_right(c, right, &text);
     if (vk_buf_len(&c->missing) + vk_buf_len(&text) + 16 > MAX_MISSING) {
         if (!vk_ends(vk_buf_peek(&c->missing), "..."))
             vk_buf_adds(&c->missing, " ...");
@@ -155,6 +163,8 @@ static bool is_needed(const struct cluster_check *c, const struct api_right *rig
         return c->config.reviews;
     case RIGHT_SERVING_CERTIFICATE:
         return c->config.serving_certificate;
+    case RIGHT_LEADER_ELECTION:
+        return c->config.leader_namespace != NULL;
     case RIGHT_ALWAYS:
         break;
     }
@@ -193,7 +203,7 @@ static void write_review(const struct cluster_check *c, const struct api_right *
     json_put_string(&w, "resource", right->resource);
     json_put_string(&w, "verb", right->verb);
     json_put_string_if(&w, "subresource", right->subresource);
-    json_put_string_if(&w, "namespace", right->namespace_);
+    json_put_string_if(&w, "namespace", namespace_of(c, right));
     json_put_string_if(&w, "name", right->is_of_node ? c->config.node_name : right->name);
     if (vk_streq(right->resource, "pods") &&
         (vk_streq(right->verb, "list") || vk_streq(right->verb, "watch")))

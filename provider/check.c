@@ -201,6 +201,7 @@ static void check_cluster(struct program *p)
         .needs_cluster_id = vk_str_empty(o->cluster_id),
         .reviews = o->authentication_token_webhook || !vk_str_empty(o->client_ca_file),
         .serving_certificate = o->rotate_server_certificates,
+        .leader_namespace = o->leader_elect ? o->lease_namespace : NULL,
         .is_bootstrap = is_bootstrap,
         .found = on_found,
         .done = on_done,
@@ -314,6 +315,7 @@ static void write_rights(struct json_writer *w)
         [RIGHT_CLUSTER_ID] = "without --cluster-id",
         [RIGHT_REVIEWS] = "for users of the kubelet port",
         [RIGHT_SERVING_CERTIFICATE] = "with --rotate-server-certificates",
+        [RIGHT_LEADER_ELECTION] = "with --leader-elect",
     };
 
     for (size_t i = 0; i < api_right_count; i++) {
