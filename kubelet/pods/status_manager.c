@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubelet/pods/status_manager.h"
 
+#include <inttypes.h>
+
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -42,13 +44,16 @@ struct entry {
     struct version *sent;         /* while a patch is under way */
     struct version *acknowledged; /* newer than pod: the watch has not shown it yet */
     uint64_t acknowledged_rv;
+    uint64_t sent_rv;     /* the version that the patch under way starts from; 0: any */
+    uint64_t conflict_rv; /* a patch from here met another version; 0: none did */
     struct rest_call *call;
     struct vk_list queue; /* in manager->queues[lane] */
     enum lane lane;       /* of its place in a queue, or of its call */
     struct vk_timer retry;
     struct backoff backoff;
-    bool gone;    /* the API server knows no such pod */
-    bool refused; /* it will never take this version: wait for another */
+    bool gone;     /* the API server knows no such pod */
+    bool refused;  /* it will never take this version: wait for another */
+    bool outdated; /* it has a newer version of the pod, which the watch is about to bring */
 };
 
 struct status_manager {
@@ -89,6 +94,22 @@ static const struct pod_status *base_of(const struct entry *e)
     return e->acknowledged ? &e->acknowledged->status : &e->pod->status;
 }
 
+/*
+ * API servers hand out versions that grow, and promise that they may be compared (KEP-5504); with
+ * them a watch event from before our patch is told from one after it.
+ */
+static uint64_t version_number(const char *text)
+{
+    int64_t n;
+
+    return vk_str_int64(vk_str_of(text), 0, INT64_MAX, &n) ? (uint64_t)n : 0;
+}
+
+static uint64_t base_version(const struct entry *e)
+{
+    return e->acknowledged ? e->acknowledged_rv : version_number(e->pod->meta.resource_version);
+}
+
 static void entry_free(void *p)
 {
     struct entry *e = p;
@@ -111,7 +132,7 @@ static bool differs(const struct entry *e)
     struct vk_buf patch VK_BUF_AUTO;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
-    return status_patch_write(e->pod->meta.uid, base_of(e), &e->desired->status, &patch);
+    return status_patch_write(e->pod->meta.uid, NULL, base_of(e), &e->desired->status, &patch);
 }
 
 static bool is_settled(const struct entry *e)
@@ -148,7 +169,7 @@ static bool is_generation_alone(const struct entry *e)
 
     from.observed_generation = e->desired->status.observed_generation;
     vk_buf_init(&patch, MAX_PATCH_BYTES);
-    return !status_patch_write(e->pod->meta.uid, &from, &e->desired->status, &patch);
+    return !status_patch_write(e->pod->meta.uid, NULL, &from, &e->desired->status, &patch);
 }
 
 static enum lane lane_of(const struct entry *e)
@@ -198,17 +219,6 @@ static void on_retry(void *user)
     kick(user);
 }
 
-/*
- * API servers hand out versions that grow, and promise that they may be compared (KEP-5504); with
- * them a watch event from before our patch is told from one after it.
- */
-static uint64_t version_number(const char *text)
-{
-    int64_t n;
-
-    return vk_str_int64(vk_str_of(text), 0, INT64_MAX, &n) ? (uint64_t)n : 0;
-}
-
 static uint64_t version_of_answer(struct vk_str body)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -244,10 +254,16 @@ static void on_failure(struct entry *e, const struct vk_err *err)
                   LS("podUID", e->pod->meta.uid), LERR(err));
         e->refused = !e->desired || e->desired == e->sent;
         return;
+    case VK_CONFLICT:
+        /* Another pod of this name, or a write of somebody else. */
+        if (e->sent_rv)
+            e->conflict_rv = e->sent_rv;
+        if (e->sent_rv && base_version(e) != e->sent_rv)
+            return; /* the watch was faster than the answer */
+        e->outdated = true;
+        break;
     case VK_OK:
     case VK_ALREADY_EXISTS:
-    case VK_CONFLICT: /* another pod of this name, or a write of somebody else: the watch will tell
-                       */
     case VK_UNAUTHENTICATED:
     case VK_FORBIDDEN:
     case VK_THROTTLED:
@@ -266,6 +282,7 @@ static void on_success(struct entry *e, struct vk_str body)
     uint64_t rv = version_of_answer(body);
 
     backoff_reset(&e->backoff);
+    e->conflict_rv = 0;
     /* The same version means that the API server saw nothing to change: it has what we want. */
     if (rv >= version_number(e->pod->meta.resource_version)) {
         replace(&e->acknowledged, version_ref(e->sent));
@@ -273,6 +290,15 @@ static void on_success(struct entry *e, struct vk_str body)
     } else {
         replace(&e->acknowledged, NULL);
     }
+}
+
+static void tell_written(struct entry *e)
+{
+    const struct status_manager_config *config = &e->manager->config;
+    char *uid VK_AUTOFREE = vk_strdup(e->pod->meta.uid);
+
+    if (config->written)
+        config->written(config->user, uid);
 }
 
 static void on_done(void *user, struct vk_str body, const struct vk_err *err)
@@ -283,30 +309,43 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     vk_crash_point("after-status-patch");
     e->call = NULL;
     m->in_flight[e->lane]--;
+    e->outdated = false;
     if (err)
         on_failure(e, err);
     else
         on_success(e, body);
     replace(&e->sent, NULL);
-    if (!is_settled(e)) {
+    if (is_settled(e))
+        tell_written(e);
+    else
         kick(e);
-    } else if (m->config.written) {
-        char *uid VK_AUTOFREE = vk_strdup(e->pod->meta.uid);
-
-        m->config.written(m->config.user, uid);
-    }
     pump(m);
+}
+
+/*
+ * A patch that names the version it starts from can't meet the pod when its deletion has begun: see
+ * pod_is_going. Where the watch brings no other version for a whole back-off the patch goes
+ * without; 0 then.
+ */
+static uint64_t version_to_name(const struct entry *e)
+{
+    const uint64_t version = base_version(e);
+
+    return version == e->conflict_rv ? 0 : version;
 }
 
 static void start_patch(struct entry *e)
 {
     struct status_manager *m = e->manager;
     struct vk_buf patch VK_BUF_AUTO, path VK_BUF_AUTO;
-    char *what VK_AUTOFREE = NULL;
+    char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
     vk_buf_init(&path, 4096);
-    if (!status_patch_write(e->pod->meta.uid, base_of(e), &e->desired->status, &patch))
+    e->sent_rv = version_to_name(e);
+    if (e->sent_rv)
+        version = vk_asprintf("%" PRIu64, e->sent_rv);
+    if (!status_patch_write(e->pod->meta.uid, version, base_of(e), &e->desired->status, &patch))
         return;
     vk_buf_adds(&path, "/api/v1/namespaces/");
     url_encode(&path, vk_str_of(e->pod->meta.namespace_));
@@ -373,6 +412,10 @@ static void set_pod(struct entry *e, const struct pod *pod)
     pod_unref(old);
     if (e->acknowledged && version_number(pod->meta.resource_version) > e->acknowledged_rv)
         replace(&e->acknowledged, NULL);
+    if (e->outdated && base_version(e) != e->conflict_rv) {
+        e->outdated = false;
+        vk_timer_disarm(&e->retry);
+    }
 }
 
 /* Makes the wanted version anew; the old one stays where nothing changed. */
@@ -413,13 +456,18 @@ void status_manager_set(struct status_manager *m, const struct pod *pod,
 void status_manager_observe(struct status_manager *m, const struct pod *pod)
 {
     struct entry *e = vk_map_get(m->entries, pod->meta.uid);
+    bool was_settled;
 
     if (!e)
         return;
+    was_settled = is_settled(e);
     set_pod(e, pod);
     /* Readiness gates, the generation, and an end that others decided are read from the object. */
     generate(e, &e->desired->status);
     kick(e);
+    /* A patch whose answer was lost, or one that is not wanted any more. */
+    if (!was_settled && is_settled(e))
+        tell_written(e);
 }
 
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid)

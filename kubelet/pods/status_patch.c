@@ -143,7 +143,8 @@ static void put_ips(struct json_writer *w, const char *key, const struct json_st
     json_end_array(w);
 }
 
-bool status_patch_write(const char *uid, const struct pod_status *from, const struct pod_status *to,
+bool status_patch_write(const char *uid, const char *resource_version,
+                        const struct pod_status *from, const struct pod_status *to,
                         struct vk_buf *out)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -159,6 +160,7 @@ bool status_patch_write(const char *uid, const struct pod_status *from, const st
     json_begin_object(&w, NULL);
     json_begin_object(&w, "metadata");
     json_put_string(&w, "uid", uid);
+    json_put_string_if(&w, "resourceVersion", resource_version);
     json_end_object(&w);
     json_begin_object(&w, "status");
     pod_status_write(&w, &c.set);

@@ -9,10 +9,12 @@
 
 /*
  * Appends the body of PATCH .../pods/NAME/status to out; metadata.uid makes it fail on another pod
- * of the same name. False, and nothing appended: there is nothing to change.
+ * of the same name, metadata.resourceVersion on another version (NULL: none is named). False, and
+ * nothing appended: there is nothing to change.
  *
  * Lists: conditions are merged by type (only ours that changed are sent), podIPs and hostIPs by ip
  * (sent whole, as a replacement), container statuses are atomic (sent whole).
  */
-bool status_patch_write(const char *uid, const struct pod_status *from, const struct pod_status *to,
+bool status_patch_write(const char *uid, const char *resource_version,
+                        const struct pod_status *from, const struct pod_status *to,
                         struct vk_buf *out);

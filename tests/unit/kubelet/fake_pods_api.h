@@ -47,9 +47,11 @@ struct fake_api {
     struct fake_event *events;
     size_t event_count, event_cap;
     int64_t rv;
-    size_t lists, patches, useless_patches, deletes, tokens, object_gets, pod_gets, event_posts;
+    size_t lists, patches, conflicts, useless_patches, deletes, tokens, object_gets, pod_gets,
+        event_posts;
     /* Knobs: the next N requests of a kind are refused. */
     size_t refuse_tokens, refuse_patches, refuse_deletes;
+    size_t lose_patches;    /* so many are done and answered with 500 */
     int refusal;            /* HTTP status; 0: 500 */
     bool ignore_patches;    /* as if they changed nothing */
     const char *owner_kind; /* of pods that are added */
@@ -309,6 +311,8 @@ static inline void fake_patch_status(struct fake_api *a, struct http_exchange *x
     struct vk_arena *arena = http_exchange_arena(x);
     struct vk_str body = http_exchange_body(x);
     const struct json *patch, *old;
+    const char *version;
+    char current[24];
     struct vk_buf merged VK_BUF_AUTO;
     struct json_writer w;
     struct vk_err err;
@@ -321,7 +325,11 @@ static inline void fake_patch_status(struct fake_api *a, struct http_exchange *x
     assert_int_equal(json_parse(body, FAKE_LIMIT, arena, &patch, &err), 0);
     if (fake_refuse(a, x, &a->refuse_patches))
         return;
-    if (!vk_streq(json_string(json_get(json_get(patch, "metadata"), "uid")), p->uid)) {
+    version = json_string(json_get(json_get(patch, "metadata"), "resourceVersion"));
+    snprintf(current, sizeof(current), "%lld", (long long)p->rv);
+    if (!vk_streq(json_string(json_get(json_get(patch, "metadata"), "uid")), p->uid) ||
+        (version && !vk_streq(version, current))) {
+        a->conflicts++;
         fake_status(x, 409, "Conflict");
         return;
     }
@@ -336,6 +344,11 @@ static inline void fake_patch_status(struct fake_api *a, struct http_exchange *x
         vk_free(p->status);
         p->status = vk_strdup(vk_buf_peek(&merged));
         fake_send_event(a, "MODIFIED", p);
+    }
+    if (a->lose_patches) {
+        a->lose_patches--;
+        fake_status(x, 500, "InternalError");
+        return;
     }
     fake_reply_pod(x, p);
 }

@@ -309,7 +309,7 @@ static void writes_to_a_pod_that_is_going_are_given_up(void **state)
     assert_int_equal(status_manager_busy(f->m), 4);
     assert_int_equal(in_flight(f), 4);
     assert_true(status_manager_is_written(f->m, "p0"));
-    RUN_UNTIL(f, f->written == 4);
+    RUN_UNTIL(f, f->written == 6);
     assert_int_equal(status_manager_busy(f->m), 0);
     assert_null(strstr(f->api.pods[4]->status, "ContainerCreating"));
 }
@@ -327,6 +327,76 @@ static void patch_to_be_tried_again_is_given_up_when_the_pod_goes(void **state)
     delete_by_force(f, p);
     assert_false(vk_timer_is_armed(&e->retry));
     assert_true(status_manager_is_written(f->m, "1"));
+}
+
+static bool waits(const struct fixture *f)
+{
+    const struct entry *e = vk_map_get(f->m->entries, "1");
+
+    return vk_timer_is_armed(&e->retry);
+}
+
+static void patch_that_somebody_overtook_waits_for_the_watch(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    fake_send_event(&f->api, "MODIFIED", p);
+    RUN_UNTIL(f, waits(f));
+    assert_int_equal(f->api.conflicts, 1);
+    assert_null(strstr(p->status, "\"Running\""));
+    observe(f, p);
+    assert_false(waits(f));
+    assert_int_equal(in_flight(f), 1);
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, 2);
+    assert_non_null(strstr(p->status, "\"Running\""));
+}
+
+static void watch_that_was_faster_than_the_refusal_costs_no_wait(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    fake_send_event(&f->api, "MODIFIED", p);
+    observe(f, p);
+    RUN_UNTIL(f, f->api.conflicts == 1 && f->written == 1);
+    assert_int_equal(f->api.patches, 2);
+}
+
+static void without_a_newer_version_a_patch_names_none(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    fake_send_event(&f->api, "MODIFIED", p);
+    RUN_UNTIL(f, waits(f));
+    assert_non_null(strstr(vk_buf_peek(&f->api.last_patch), "resourceVersion"));
+    /* Nobody watches. */
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, 2);
+    assert_null(strstr(vk_buf_peek(&f->api.last_patch), "resourceVersion"));
+    set_phase_of(f, p, "Failed");
+    RUN_UNTIL(f, f->written == 2);
+    assert_non_null(strstr(vk_buf_peek(&f->api.last_patch), "resourceVersion"));
+    assert_int_equal(f->api.conflicts, 1);
+}
+
+static void patch_whose_answer_was_lost_is_told_by_the_watch(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    f->api.lose_patches = 1;
+    set_phase_of(f, p, "Running");
+    RUN_UNTIL(f, waits(f));
+    assert_false(status_manager_is_written(f->m, "1"));
+    observe(f, p);
+    assert_int_equal(f->written, 1);
+    assert_int_equal(f->api.patches, 1);
 }
 
 static void refused_status_waits_for_another_one(void **state)
@@ -407,6 +477,10 @@ int main(void)
         ONE(finalizer_keeps_a_pod_writable),
         ONE(writes_to_a_pod_that_is_going_are_given_up),
         ONE(patch_to_be_tried_again_is_given_up_when_the_pod_goes),
+        ONE(patch_that_somebody_overtook_waits_for_the_watch),
+        ONE(watch_that_was_faster_than_the_refusal_costs_no_wait),
+        ONE(without_a_newer_version_a_patch_names_none),
+        ONE(patch_whose_answer_was_lost_is_told_by_the_watch),
         ONE(refused_status_waits_for_another_one),
         ONE(answer_that_ignores_the_patch_is_no_endless_loop),
         ONE(forgotten_pod_is_not_written),
