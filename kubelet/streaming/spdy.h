@@ -47,7 +47,7 @@ struct spdy_events {
 
 struct spdy;
 
-/* max_streams open at once; more are refused. */
+/* max_streams open at once; more are refused, and so are unidirectional ones. */
 struct spdy *spdy_new(const struct spdy_events *events, void *user, unsigned max_streams);
 void spdy_free(struct spdy *s);
 /* Any split. After VK_PROTOCOL a GOAWAY was sent: flush, then close. Bytes behind the error are

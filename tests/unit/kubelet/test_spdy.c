@@ -147,7 +147,7 @@ static void syn_stream(struct client *c, uint32_t id, unsigned flags, const char
     char packed[4096];
     uint32_t count = 0;
 
-    vk_buf_init(&plain, 4096);
+    vk_buf_init(&plain, 65536);
     vk_buf_init(&payload, 8192);
     while (pairs[2 * count])
         count++;
@@ -292,6 +292,74 @@ static void refused_streams_keep_the_next_header_block_readable(void **state)
     client_release(&c);
 }
 
+/* The owner counts by streams that are open: one that ends as it begins would not be counted. */
+static void streams_without_a_way_back_are_refused(void **state)
+{
+    struct client c;
+    struct record r;
+
+    (void)state;
+    client_init(&c);
+    record_init(&r, 1);
+    syn_stream(&c, 1, 2, stdin_pairs);
+    syn_stream(&c, 3, 3, stdin_pairs);
+    syn_stream(&c, 5, 0, stdin_pairs);
+    assert_int_equal(feed_split(&r, vk_buf_str(&c.out), 1), 0);
+    assert_string_equal(vk_buf_peek(&r.events), " stream5,streamtype=stdin,x-extra= opened5");
+    assert_memory_equal(vk_buf_peek(&r.sent),
+                        "\x80\3\0\3\0\0\0\x08\0\0\0\1\0\0\0\3"
+                        "\x80\3\0\3\0\0\0\x08\0\0\0\3\0\0\0\3",
+                        32);
+    record_release(&r);
+    client_release(&c);
+}
+
+/* 20 bytes of frame may inflate to megabytes. */
+static void header_blocks_are_limited_to_the_byte(void **state)
+{
+    /* Inflated: the count, and a length before name and value. */
+    static const size_t overhead = 4 + 4 + 1 + 4, limit = 16 * 1024;
+    char *text = vk_malloc(limit);
+
+    (void)state;
+    for (size_t n = limit - overhead - 2; n <= limit - overhead + 1; n++) {
+        const char *pairs[] = {"n", text, NULL};
+        struct client c;
+        struct record r;
+
+        memset(text, 'a', n);
+        text[n] = '\0';
+        client_init(&c);
+        record_init(&r, 1);
+        syn_stream(&c, 1, 0, pairs);
+        assert_true(vk_buf_len(&c.out) < 1000);
+        /* A full buffer counts as too much. */
+        assert_int_equal(feed_split(&r, vk_buf_str(&c.out), 1),
+                         n + overhead < limit ? 0 : -VK_PROTOCOL);
+        record_release(&r);
+        client_release(&c);
+    }
+    vk_free(text);
+}
+
+static void header_blocks_that_lie_end_the_session(void **state)
+{
+    const char *many[2 * (SPDY_MAX_HEADERS + 1) + 1] = {0};
+    struct client c;
+    struct record r;
+
+    (void)state;
+    for (size_t i = 0; i < 2 * (SPDY_MAX_HEADERS + 1); i++)
+        many[i] = "x";
+    client_init(&c);
+    record_init(&r, 1);
+    syn_stream(&c, 1, 0, many);
+    assert_int_equal(feed_split(&r, vk_buf_str(&c.out), 1), -VK_PROTOCOL);
+    assert_string_equal(vk_buf_peek(&r.events), "");
+    record_release(&r);
+    client_release(&c);
+}
+
 static void broken_input_ends_with_goaway(void **state)
 {
     static const struct {
@@ -376,6 +444,9 @@ int main(void)
         cmocka_unit_test(a_session_is_the_same_at_every_split),
         cmocka_unit_test(replies_are_a_valid_zlib_stream),
         cmocka_unit_test(refused_streams_keep_the_next_header_block_readable),
+        cmocka_unit_test(streams_without_a_way_back_are_refused),
+        cmocka_unit_test(header_blocks_are_limited_to_the_byte),
+        cmocka_unit_test(header_blocks_that_lie_end_the_session),
         cmocka_unit_test(broken_input_ends_with_goaway),
         cmocka_unit_test(data_larger_than_a_frame_is_cut),
         cmocka_unit_test(no_stream_may_follow_the_last_one),
