@@ -2,11 +2,17 @@
 #include "kubelet/server/access.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
+
+/* Strangers can ask as often as they like while the API server is away. */
+#define COMPLAINT_MS 10000
 
 struct access {
     struct authenticator *authenticator;
     struct authorizer *authorizer;
+    int64_t complaint_mono_ms; /* the last one; 0: none */
+    int64_t unsaid;            /* those since then */
 };
 
 /* A request at the gate, in its exchange's arena. */
@@ -63,6 +69,20 @@ static void on_gone(void *user)
     authorization_cancel(&c->authorization);
 }
 
+static void complain(struct access *a, const char *question, const struct vk_err *err)
+{
+    int64_t now_ms = vk_mono_ms();
+
+    if (a->complaint_mono_ms && now_ms - a->complaint_mono_ms < COMPLAINT_MS) {
+        a->unsaid++;
+        return;
+    }
+    log_error("Can't ask the API server about somebody at the kubelet port, who is refused",
+              LS("question", question), LI("unsaid", a->unsaid), LERR(err));
+    a->complaint_mono_ms = now_ms;
+    a->unsaid = 0;
+}
+
 static void on_authorized(void *user, const struct vk_err *err)
 {
     struct check *c = user;
@@ -80,7 +100,7 @@ static void on_authorized(void *user, const struct vk_err *err)
         log_v(2, "Refused a request on the kubelet port", LS("path", head->path),
               LS("user", c->who), LS("peer", http_exchange_peer(c->x)->address), LERR(err));
     else
-        log_error("Can't ask the API server who may use the kubelet port", LERR(err));
+        complain(c->access, "what they may", err);
     refuse(c, err->code == VK_FORBIDDEN ? 403 : 500,
            vk_arena_printf(http_exchange_arena(c->x), "%s\n", err->msg));
 }
@@ -95,7 +115,7 @@ static void on_authenticated(void *user, const struct user_info *who, const stru
                   LS("path", http_exchange_head(c->x)->path),
                   LS("peer", http_exchange_peer(c->x)->address), LERR(err));
         else
-            log_error("Can't ask the API server whose a bearer token is", LERR(err));
+            complain(c->access, "whose a bearer token is", err);
         refuse(c, 401, "Unauthorized");
         return;
     }
