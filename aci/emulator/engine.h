@@ -211,7 +211,7 @@ struct engine {
 struct engine_runc_config {
     const char *state_dir;
     const char *pod_cidr;        /* "10.244.0.0/16" */
-    const char *registry_mirror; /* host:port that answers for every registry, or NULL */
+    const char *registry_mirror; /* as image_store.h has its mirrors, or NULL */
 };
 VK_MUST_CHECK int engine_runc_new(struct vk_loop *loop, const struct engine_runc_config *config,
                                   struct engine **ret, struct vk_err *err);

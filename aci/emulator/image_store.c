@@ -22,7 +22,7 @@ struct image_store {
     struct vk_loop *loop;
     struct runc_processes *processes;
     char *directory;          /* "<state>/podman" */
-    char *mirror;             /* or NULL */
+    char *mirrors;            /* as image_store_new has them, or NULL */
     char *env[8];             /* the registries' file is added per registry */
     struct vk_map *images;    /* name -> struct image_config */
     struct vk_map *inspected; /* "repository id" -> struct image_config */
@@ -42,6 +42,7 @@ struct pull {
     char *repository;
     char *id; /* what podman calls it, after the pull */
     char *registries_conf;
+    char *mirror; /* what is asked instead of its registry, or NULL */
     struct vk_list waiters;
     struct vk_timer timer; /* ends a pull that could not begin, with the error below */
     struct vk_err early;
@@ -113,13 +114,13 @@ static int write_configs(struct image_store *s, struct vk_err *err)
 }
 
 int image_store_new(struct vk_loop *loop, struct runc_processes *processes, const char *state_dir,
-                    const char *registry_mirror, struct image_store **ret, struct vk_err *err)
+                    const char *mirrors, struct image_store **ret, struct vk_err *err)
 {
     struct image_store *s = vk_calloc(1, sizeof(*s));
     s->loop = loop;
     s->processes = processes;
     s->directory = vk_asprintf("%s/podman", state_dir);
-    s->mirror = vk_str_empty(registry_mirror) ? NULL : vk_strdup(registry_mirror);
+    s->mirrors = vk_str_empty(mirrors) ? NULL : vk_strdup(mirrors);
     s->images = vk_map_new();
     s->inspected = vk_map_new();
     s->pulls = vk_map_new();
@@ -160,6 +161,7 @@ static void pull_free(void *p)
     vk_free(pull->repository);
     vk_free(pull->id);
     vk_free(pull->registries_conf);
+    vk_free(pull->mirror);
     vk_free(pull);
 }
 
@@ -172,7 +174,7 @@ void image_store_free(struct image_store *s)
     vk_map_free(s->inspected, config_free);
     for (size_t i = 0; i < VK_COUNT(s->env); i++)
         vk_free(s->env[i]);
-    vk_free(s->mirror);
+    vk_free(s->mirrors);
     vk_free(s->directory);
     vk_free(s);
 }
@@ -313,6 +315,20 @@ static void pull_not_begun(void *user)
     pull_end(pull, NULL, &err);
 }
 
+/* The mirror of that name, else the one of all others; the caller frees it. */
+static char *mirror_of(const struct image_store *s, const char *registry)
+{
+    struct vk_str rest = vk_str_of(s->mirrors), of_all = {0};
+    while (rest.n > 0) {
+        struct vk_str mirror, name = vk_str_cut(vk_str_cut(rest, ',', &rest), '=', &mirror);
+        if (mirror.n == 0)
+            of_all = name;
+        else if (vk_str_is(name, registry))
+            return vk_strndup(mirror.p, mirror.n);
+    }
+    return of_all.n ? vk_strndup(of_all.p, of_all.n) : NULL;
+}
+
 /*
  * registries.conf has no entry that stands for every registry, so there is one file per registry
  * that moves it to the mirror as a whole: the real one is not asked even when the mirror fails.
@@ -321,23 +337,24 @@ static int choose_registries(struct pull *pull, const char *registry, struct vk_
 {
     struct image_store *s = pull->store;
     char *path VK_AUTOFREE = vk_asprintf("%s/registries/%s.conf", s->directory, registry);
+    pull->mirror = mirror_of(s, registry);
     char *text VK_AUTOFREE =
-        s->mirror ? vk_asprintf("[[registry]]\nprefix=\"%s\"\nlocation=\"%s\"\ninsecure=true\n",
-                                registry, s->mirror)
-                  : vk_strdup("unqualified-search-registries=[]\n");
+        pull->mirror ? vk_asprintf("[[registry]]\nprefix=\"%s\"\nlocation=\"%s\"\ninsecure=true\n",
+                                   registry, pull->mirror)
+                     : vk_strdup("unqualified-search-registries=[]\n");
     pull->registries_conf = vk_asprintf("CONTAINERS_REGISTRIES_CONF=%s", path);
     return write_config(path, text, err);
 }
 
 /* The file that podman calls authfile; also for the mirror, which is the one that is asked. */
-static void write_credentials(const struct image_store *s, const struct engine_image_spec *spec,
+static void write_credentials(const struct pull *pull, const struct engine_image_spec *spec,
                               const char *registry, struct vk_buf *out)
 {
     struct json_writer w;
     json_writer_init(&w, out);
     json_begin_object(&w, NULL);
     json_begin_object(&w, "auths");
-    const char *const hosts[] = {registry, s->mirror};
+    const char *const hosts[] = {registry, pull->mirror};
     for (size_t i = 0; spec->username && i < VK_COUNT(hosts); i++) {
         if (!hosts[i] || (i == 1 && vk_streq(hosts[0], hosts[1])))
             continue;
@@ -369,7 +386,7 @@ static void pull_begin(struct pull *pull, const struct engine_image_spec *spec,
     }
     struct vk_buf secret;
     vk_buf_init(&secret, 256 << 10);
-    write_credentials(pull->store, spec, ref->registry, &secret);
+    write_credentials(pull, spec, ref->registry, &secret);
     const char *const argv[] = {"podman",          "pull", "-q", "--authfile",
                                 "/proc/self/fd/3", name,   NULL};
     run_podman(pull, argv, vk_buf_str(&secret), INT64_C(60000) * PULL_DEADLINE_MIN, on_pulled);

@@ -14,9 +14,10 @@
 
 struct image_store;
 
-/* registry_mirror: host:port that is asked, over plain HTTP, instead of every registry; or NULL. */
+/* mirrors: NAME=HOST:PORT of what is asked, over plain HTTP, instead of the registry NAME, and
+ * HOST:PORT instead of all others, separated by commas; or NULL. */
 VK_MUST_CHECK int image_store_new(struct vk_loop *loop, struct runc_processes *processes,
-                                  const char *state_dir, const char *registry_mirror,
+                                  const char *state_dir, const char *mirrors,
                                   struct image_store **ret, struct vk_err *err);
 /* After runc_processes_free. NULL is fine. */
 void image_store_free(struct image_store *store);

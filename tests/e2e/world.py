@@ -47,7 +47,8 @@ class World:
         """The shell variables of environment.sh, so that they are written down once."""
         out = subprocess.run(
             ["bash", "-c", f". {TESTS}/world/environment.sh; "
-             "for v in SUBSCRIPTION RESOURCE_GROUP TENANT CLIENT SECRET LOCATION SUBNET REGISTRY; do "
+             "for v in SUBSCRIPTION RESOURCE_GROUP TENANT CLIENT SECRET LOCATION SUBNET REGISTRY "
+             "PRIVATE_NAME PRIVATE_USER PRIVATE_PASSWORD; do "
              'echo "$v=${!v}"; done'],
             check=True, capture_output=True, text=True).stdout
         return dict(line.split("=", 1) for line in out.split())
