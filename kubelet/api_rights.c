@@ -48,6 +48,9 @@ const struct api_right api_rights[] = {
     {CORE, .resource = "secrets", .verb = "get", ANY, GRAPH},
     {CORE, .resource = "persistentvolumeclaims", .verb = "get", ANY, GRAPH},
     {CORE, .resource = "persistentvolumes", .verb = "get", ANY, GRAPH},
+    /* pods/services.c */
+    {CORE, .resource = "services", .verb = "list", ANY},
+    {CORE, .resource = "services", .verb = "watch", ANY},
     /* server/reviews.c */
     {.group = "authentication.k8s.io",
      .resource = "tokenreviews",

@@ -33,6 +33,7 @@ struct kubelet {
     struct leader_election *election;               /* NULL: there is no other process */
     struct certificate_manager *client_certificate; /* NULL: it is not ours to renew */
     struct vk_arena *arena;
+    struct pod_api_server api_server;
     /* the question for the cluster's identity */
     struct vk_timer identity_timer;
     struct rest_call *identity_call;
@@ -259,6 +260,7 @@ static void build_rooms(struct kubelet *k)
         .provider = k->provider,
         .node_name = k->config.node.name,
         .node_ips = {.v = &k->config.node.internal_ip, .n = 1},
+        .api_server = k->api_server,
         .finished_group_ttl_ms = k->config.finished_group_ttl_ms,
     };
     struct node_status_config node = {
@@ -378,6 +380,17 @@ static int open_port(struct kubelet *k, struct vk_err *err)
                               &k->server, err);
 }
 
+static int read_api_server(struct kubelet *k, struct vk_err *err)
+{
+    const char *text = k->config.pod_api_server;
+
+    if (vk_str_empty(text))
+        return 0;
+    return service_environment_address(text, k->arena, &k->api_server, err) < 0
+               ? vk_err_wrap(err, "--pod-api-server")
+               : 0;
+}
+
 int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kubelet_config *config,
                 struct provider *provider, struct kubelet **ret, struct vk_err *err)
 {
@@ -390,7 +403,8 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
     k->identity_backoff = (struct backoff){.initial_ms = 500, .max_ms = 10000};
     vk_timer_init(&k->identity_timer, loop, "cluster identity", ask_identity, k);
     vk_timer_init(&k->shutdown_timer, loop, "shutdown", on_shutdown_timer, k);
-    if (rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
+    if (read_api_server(k, err) < 0 ||
+        rest_client_new(http, config->cluster, config->user_agent, &k->client, err) < 0) {
         vk_arena_free(k->arena);
         vk_free(k);
         return -(int)err->code;

@@ -32,12 +32,13 @@ struct kubelet_config {
     int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;
     const char *user_agent;
     int64_t finished_group_ttl_ms; /* see pods.h */
+    const char *pod_api_server;    /* HOST[:PORT] as pods reach it; NULL: by its Service */
     /* The kubelet can't go on: the message says why and what to do. */
     void (*fatal)(void *user, const struct vk_err *err);
     void *user;
 };
 
-/* Opens the kubelet port at once. Errors: port in use, unreadable files. */
+/* Opens the kubelet port at once. Errors: port in use, unreadable files, a bad address. */
 VK_MUST_CHECK int kubelet_new(struct vk_loop *loop, struct http_client *http,
                               const struct kubelet_config *config, struct provider *provider,
                               struct kubelet **ret, struct vk_err *err);

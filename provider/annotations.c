@@ -116,7 +116,8 @@ const struct annotation_def annotation_defs[] = {
      AT(start_wrapper),
      .value = "`true` or `false`",
      .help = "starts containers through `/bin/sh` where that alone can honour a field "
-             "(hostAliases); the image needs a shell and must run as root"},
+             "(hostAliases, status.podIP in the environment); the image needs a shell, and root "
+             "for hostAliases"},
     {.name = "sub-path-files",
      AT(sub_path_files),
      .value = "`directory`",

@@ -5,22 +5,24 @@
 #include "provider/probes.h"
 #include "provider/security_context.h"
 #include "provider/start_wrapper.h"
+#include "provider/validation.h"
 #include "provider/volumes.h"
 
 static int read_commands(const struct pod *pod, const struct group_member *m, size_t n,
-                         bool wrapped, struct vk_arena *arena, struct json_strs **ret,
-                         struct vk_err *err)
+                         const struct pod_annotations *annotations, struct vk_arena *arena,
+                         struct json_strs **ret, struct vk_err *err)
 {
     struct json_strs *out = vk_arena_array(arena, n + 1, sizeof(*out));
     for (size_t i = 0; i < n; i++) {
         const struct resolved_container *c = m[i].container;
+        const bool wrapped = start_wrapper_is_used(pod, c, annotations);
         const int rc = wrapped
                            ? container_command_whole(c, m[i].image, m[i].where, arena, &out[i], err)
                            : container_command(c, m[i].image, m[i].where, arena, &out[i], err);
         if (rc < 0)
             return rc;
         if (wrapped)
-            out[i] = start_wrapper_command(pod, &out[i], arena);
+            out[i] = start_wrapper_command(pod, c, &out[i], arena);
     }
     *ret = out;
     return 0;
@@ -30,12 +32,11 @@ int containers_commands(const struct pod *pod, const struct group_layout *layout
                         const struct pod_annotations *annotations, struct vk_arena *arena,
                         struct pod_commands *ret, struct vk_err *err)
 {
-    const bool wrapped = start_wrapper_is_used(pod, annotations);
     struct pod_commands out;
-    if (read_commands(pod, layout->containers, layout->container_count, wrapped, arena,
+    if (read_commands(pod, layout->containers, layout->container_count, annotations, arena,
                       &out.containers, err) < 0 ||
-        read_commands(pod, layout->init_containers, layout->init_container_count, wrapped, arena,
-                      &out.init_containers, err) < 0)
+        read_commands(pod, layout->init_containers, layout->init_container_count, annotations,
+                      arena, &out.init_containers, err) < 0)
         return -(int)err->code;
     *ret = out;
     return 0;
@@ -51,14 +52,25 @@ static void write_command(struct json_writer *w, const struct json_strs *command
     json_end_array(w);
 }
 
+/* Those of Services with names that ACI does not take are left out; unhonoured names them. */
+static bool is_sent(const struct resolved_env *env, const char *container,
+                    const struct key_vault *vault)
+{
+    return !key_vault_variable(vault, container, env->name) &&
+           (!env->is_implied || validation_is_env_name(env->name));
+}
+
 static void write_env(struct json_writer *w, const struct resolved_container *c,
                       const struct key_vault *vault)
 {
-    if (c->env_count + key_vault_count_env(vault, c->spec->name) == 0)
+    size_t sent = key_vault_count_env(vault, c->spec->name);
+    for (size_t i = 0; i < c->env_count; i++)
+        sent += is_sent(&c->env[i], c->spec->name, vault);
+    if (sent == 0)
         return;
     json_begin_array(w, "environmentVariables");
     for (size_t i = 0; i < c->env_count; i++) {
-        if (key_vault_variable(vault, c->spec->name, c->env[i].name))
+        if (!is_sent(&c->env[i], c->spec->name, vault))
             continue;
         json_begin_object(w, NULL);
         json_put_string(w, "name", c->env[i].name);

@@ -307,6 +307,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
         .deny_ttl_ms = o->deny_ttl_ms,
         .user_agent = "aci-kubelet/" VK_VERSION,
         .finished_group_ttl_ms = o->finished_group_ttl_ms,
+        .pod_api_server = o->pod_api_server,
         .fatal = on_fatal,
         .user = p,
     };

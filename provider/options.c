@@ -365,6 +365,15 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .arg = "DOMAIN",
      .help = "Domain of the cluster's Services."},
+    {.name = "pod-api-server",
+     .kind = OPTION_STRING,
+     OPT(pod_api_server),
+     .group = GROUPS,
+     .arg = "HOST[:PORT]",
+     .help =
+         "The API server as container groups reach it, for KUBERNETES_SERVICE_HOST and _PORT in "
+         "their environment; its certificate must name it. By default the address of the "
+         "Service kubernetes, which groups reach by kube-proxy only."},
     {.name = "exec-message-bytes",
      .kind = OPTION_INT,
      OPT(exec_message_bytes),

@@ -32,7 +32,7 @@ struct aci_kubelet_options {
     const char *arm_limits, *create_limits, *delete_limits;
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
     /* groups */
-    const char *cluster_dns, *cluster_domain;
+    const char *cluster_dns, *cluster_domain, *pod_api_server;
     const char *os, *security_context;
     struct json_strs tag_labels, deny_annotations;
     const char *log_analytics_id, *log_analytics_key, *log_analytics_type, *cluster_resource_id;

@@ -31,7 +31,7 @@ struct pod_images_fetch {
 struct needs {
     const struct resolved_pod *pod;
     struct pod_annotations annotations;
-    bool wrapped, users_matter;
+    bool users_matter;
 };
 
 static struct needs needs_of(const struct resolved_pod *pod, const struct provider_env *env)
@@ -41,14 +41,14 @@ static struct needs needs_of(const struct resolved_pod *pod, const struct provid
     /* Bad ones are refused elsewhere. */
     if (annotations_read(pod->pod, env, &n.annotations, &err) < 0)
         return n;
-    n.wrapped = start_wrapper_is_used(pod->pod, &n.annotations);
     n.users_matter = !env->settings.warn_security && !group_sku_is_confidential(&n.annotations);
     return n;
 }
 
 static bool is_needed(const struct needs *n, const struct resolved_container *c)
 {
-    return container_command_needs_image(c) || (n->wrapped && c->command.n == 0) ||
+    return container_command_needs_image(c) ||
+           (c->command.n == 0 && start_wrapper_is_used(n->pod->pod, c, &n->annotations)) ||
            (n->users_matter && security_context_needs_image(n->pod->pod, c->spec) &&
             !registry_credentials_are_an_identity(n->pod, &n->annotations, c->spec));
 }

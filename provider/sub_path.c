@@ -29,9 +29,9 @@ static size_t expand_one(const struct resolved_container *c, const char *text, s
     }
     const struct vk_str name = {.p = text + 2, .n = (size_t)(end - text) - 2};
     const struct resolved_env *env = find_env(c, name);
-    if (!env || env->secret)
+    if (!env || env->secret || strstr(env->value, RESOLVED_POD_ADDRESS))
         return 0;
-    vk_buf_adds(out, env->value ? env->value : "");
+    vk_buf_adds(out, env->value);
     return (size_t)(end - text) + 1;
 }
 

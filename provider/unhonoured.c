@@ -8,6 +8,7 @@
 #include "provider/ports.h"
 #include "provider/probes.h"
 #include "provider/security_context.h"
+#include "provider/validation.h"
 
 struct flag {
     bool ignored;
@@ -60,6 +61,19 @@ static void name_kubelet_work(const struct unhonoured_context *c, const struct c
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
 }
 
+static void name_services(const struct group_member *m, const char *where,
+                          struct ignored_fields *ret, struct vk_arena *arena)
+{
+    size_t left_out = 0;
+    for (size_t i = 0; i < m->container->env_count; i++) {
+        const struct resolved_env *env = &m->container->env[i];
+        left_out += env->is_implied && !validation_is_env_name(env->name);
+    }
+    if (left_out > 0)
+        ignored_fields_add(ret, arena, "%s.env (%zu variables of Services: ACI's names end at %d)",
+                           where, left_out, VALIDATION_ENV_NAME_MAX);
+}
+
 static void name_container(const struct unhonoured_context *c, const struct group_member *m,
                            struct ignored_fields *ret, struct vk_arena *arena)
 {
@@ -76,6 +90,7 @@ static void name_container(const struct unhonoured_context *c, const struct grou
         {vk_streq(s->image_pull_policy, "Never"), ".imagePullPolicy"},
         {!vk_str_empty(log) && !vk_streq(log, "/dev/termination-log"), ".terminationMessagePath"},
     };
+    name_services(m, where, ret, arena);
     name_kubelet_work(c, s, where, ret, arena);
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
     security_context_name_ignored(c->pod, m, c->annotations, ret, arena);

@@ -10,7 +10,6 @@
 
 /* Source: ACI quotas and limits, resource name rules. */
 #define MAX_CONTAINERS 60
-#define MAX_ENV_NAME 63
 #define MAX_CONTAINER_NAME 63
 
 static int check_pod_spec(const struct pod_spec *spec, struct vk_err *err)
@@ -37,11 +36,10 @@ static int check_pod_spec(const struct pod_spec *spec, struct vk_err *err)
     return 0;
 }
 
-/* ACI: 1 to 63 letters, digits and underscores, no underscore at either end. */
-static bool is_env_name(const char *name)
+bool validation_is_env_name(const char *name)
 {
     const size_t n = strlen(name);
-    if (n == 0 || n > MAX_ENV_NAME || name[0] == '_' || name[n - 1] == '_')
+    if (n == 0 || n > VALIDATION_ENV_NAME_MAX || name[0] == '_' || name[n - 1] == '_')
         return false;
     for (const char *c = name; *c; c++) {
         if (!isalnum((unsigned char)*c) && *c != '_')
@@ -53,7 +51,7 @@ static bool is_env_name(const char *name)
 static int check_env(const struct resolved_container *c, const char *where, struct vk_err *err)
 {
     for (size_t i = 0; i < c->env_count; i++) {
-        if (!is_env_name(c->env[i].name))
+        if (!c->env[i].is_implied && !validation_is_env_name(c->env[i].name))
             return vk_err_set(err, VK_UNSUPPORTED,
                               "%s.env[%s]: ACI takes 1 to 63 letters, digits and underscores, with "
                               "no underscore at either end; rename the variable",

@@ -10,6 +10,8 @@
 #include "provider/group_layout.h"
 #include "provider/provider_env.h"
 
+#define VALIDATION_ENV_NAME_MAX 63
+
 #define VALIDATION_REASON "UnsupportedPodField"
 
 /*
@@ -17,6 +19,8 @@
  */
 VK_MUST_CHECK int validation_check(const struct resolved_pod *pod, const struct provider_env *env,
                                    struct vk_err *err);
+/* ACI: 1 to 63 letters, digits and underscores, no underscore at either end. */
+bool validation_is_env_name(const char *name);
 /* The part of it that needs no annotations: whole fields, containers, environment, ports. */
 VK_MUST_CHECK int validation_check_spec(const struct pod_spec *spec,
                                         const struct group_layout *layout, struct vk_err *err);

@@ -8,10 +8,17 @@
 #include "base/secret.h"
 #include "kubelet/api/pod.h"
 
+/*
+ * Stands in environment, command and args for the pod's address (status.podIP, status.podIPs),
+ * which nobody knows before it runs: the provider fills it in or refuses the pod.
+ */
+#define RESOLVED_POD_ADDRESS "@status.podIP@"
+
 struct resolved_env {
     const char *name;
     const char *value;              /* NULL when secret is set */
     const struct vk_secret *secret; /* from a Secret: travels as a secure value */
+    bool is_implied;                /* names a Service; the pod itself does not ask for it */
 };
 struct resolved_file {
     const char *path; /* relative, inside the volume; may hold '/' */

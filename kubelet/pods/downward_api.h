@@ -8,8 +8,9 @@
 #include "kubelet/pods/pod_references.h"
 
 /*
- * Errors: VK_UNSUPPORTED for a field that is not known before the pod runs (status.podIP), or not
- * at all; the message names it. Text lives in the pod or the arena.
+ * Errors: VK_UNSUPPORTED for a field that is not known before the pod runs (status.podIP, which
+ * environment.c has a placeholder for), or not at all; the message names it. Text lives in the pod
+ * or the arena.
  */
 VK_MUST_CHECK int downward_api_field(const struct pod_references *r, const struct field_ref *field,
                                      struct vk_arena *arena, const char **ret, struct vk_err *err);

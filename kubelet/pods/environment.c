@@ -13,7 +13,7 @@
 struct variable {
     const char *name;
     struct vk_str value;
-    bool is_secret;
+    bool is_secret, is_implied;
 };
 struct environment {
     const struct pod_references *references;
@@ -47,6 +47,7 @@ static void set(struct environment *e, const char *name, struct vk_str value, bo
         }
         v = &e->v[e->n++];
         v->name = name;
+        v->is_implied = false;
     }
     v->value = value;
     v->is_secret = is_secret;
@@ -111,13 +112,21 @@ static int read_key(const struct environment *e, enum object_kind kind,
     return reference_is_missing(err, r->pod, kind, selector->name, o ? selector->key : NULL);
 }
 
+static struct vk_str value_of_service(const struct pod_references *r, struct vk_str name)
+{
+    for (size_t i = 0; i < r->service_count; i++)
+        if (vk_str_is(name, r->services[i].name))
+            return vk_str_of(r->services[i].value);
+    return (struct vk_str){0};
+}
+
 static struct vk_str lookup(void *user, struct vk_str name)
 {
     struct environment *e = user;
     const struct variable *v = find(e, name);
 
     if (!v)
-        return (struct vk_str){0};
+        return value_of_service(e->references, name);
     e->used_secret |= v->is_secret;
     return v->value.p ? v->value : VK_STR("");
 }
@@ -140,6 +149,13 @@ static int expand(struct environment *e, const char *text, struct vk_str *ret, s
     return rc;
 }
 
+/* Groups have one address, so both are the same. */
+static bool is_pod_address(const struct field_ref *field)
+{
+    return vk_streq(field->field_path, "status.podIP") ||
+           vk_streq(field->field_path, "status.podIPs");
+}
+
 static int add_variable(struct environment *e, const struct env_var *v, struct vk_err *err)
 {
     struct vk_str value = VK_STR("");
@@ -152,6 +168,8 @@ static int add_variable(struct environment *e, const struct env_var *v, struct v
     else if (!vk_str_empty(v->value)) {
         rc = expand(e, v->value, &value, err);
         is_secret = e->used_secret;
+    } else if (v->field && is_pod_address(v->field)) {
+        value = VK_STR(RESOLVED_POD_ADDRESS);
     } else if (v->field) {
         rc = downward_api_field(e->references, v->field, e->arena, &text, err);
         value = vk_str_of(text);
@@ -173,6 +191,20 @@ static int add_variable(struct environment *e, const struct env_var *v, struct v
     return 0;
 }
 
+static void add_services(struct environment *e)
+{
+    const struct pod_references *r = e->references;
+
+    for (size_t i = 0; i < r->service_count; i++) {
+        const struct vk_str name = vk_str_of(r->services[i].name);
+
+        if (find(e, name))
+            continue;
+        set(e, r->services[i].name, vk_str_of(r->services[i].value), false);
+        find(e, name)->is_implied = true;
+    }
+}
+
 static int fill(struct environment *e, struct vk_err *err)
 {
     const struct container *c = e->container;
@@ -187,6 +219,7 @@ static int fill(struct environment *e, struct vk_err *err)
     for (size_t i = 0; i < c->env.n; i++)
         if (add_variable(e, &env[i], err) < 0)
             return -(int)err->code;
+    add_services(e);
     return 0;
 }
 
@@ -221,6 +254,7 @@ int environment_resolve(const struct pod_references *r, const struct container *
         const struct variable *v = &e.v[i];
 
         env[i].name = v->name;
+        env[i].is_implied = v->is_implied;
         if (v->is_secret)
             env[i].secret = vk_arena_secret(arena, v->value.p, v->value.n);
         else

@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "kubelet/api/pod.h"
 #include "kubelet/pods/object_data.h"
+#include "kubelet/pods/service_environment.h"
 
 struct object_use {
     enum object_kind kind;
@@ -27,6 +28,9 @@ struct pod_references {
     size_t object_count;
     struct token_reference *tokens;
     size_t token_count;
+    /* What the environment says of Services. */
+    const struct service_variable *services;
+    size_t service_count;
     /* What the downward API says of the node. */
     const struct json_strs *node_ips;
     int64_t node_cpu_milli, node_memory_bytes;

@@ -87,6 +87,10 @@ static int build(struct pod_resolution *x, struct resolved_pod *out, struct vk_e
     const struct pod_references *r = x->references;
     const struct pod_spec *spec = &x->pod->spec;
 
+    if (x->resolver->config.services &&
+        services_environment(x->resolver->config.services, x->pod, x->arena,
+                             &x->references->services, &x->references->service_count, err) < 0)
+        return -(int)err->code;
     out->container_count = spec->containers.n;
     out->init_container_count = spec->init_containers.n;
     out->shares = x->shares;

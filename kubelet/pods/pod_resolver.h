@@ -9,6 +9,7 @@
 #include "kubelet/api/resolved_pod.h"
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/client/rest.h"
+#include "kubelet/pods/services.h"
 #include "kubelet/provider.h"
 
 struct pod_resolver;
@@ -18,6 +19,7 @@ struct pod_resolver_config {
     struct rest_client *client;
     struct event_recorder *events;
     const struct provider *provider; /* the node's capacity, for the downward API */
+    const struct services *services; /* for the environment; NULL: none */
     struct json_strs node_ips;       /* borrowed */
 };
 struct pod_resolver *pod_resolver_new(struct vk_loop *loop,

@@ -10,6 +10,7 @@
 #include "kubelet/pods/pod_manager.h"
 #include "kubelet/pods/pod_resolver.h"
 #include "kubelet/pods/pod_workers.h"
+#include "kubelet/pods/services.h"
 #include "kubelet/pods/status_manager.h"
 #include "kubelet/stats/pod_phases.h"
 
@@ -19,6 +20,7 @@ struct pods {
     struct provider_upcalls upcalls;
     struct pod_existence *existence;
     struct status_manager *status;
+    struct services *services;
     struct pod_resolver *resolver;
     struct pod_workers *workers;
     struct pod_manager *manager;
@@ -180,6 +182,8 @@ static void copy_config(struct pods *p, const struct pods_config *config)
 
     p->config = *config;
     p->config.node_name = vk_arena_strdup(p->arena, config->node_name);
+    if (config->api_server.host)
+        p->config.api_server.host = vk_arena_strdup(p->arena, config->api_server.host);
     for (size_t i = 0; i < ips->n; i++)
         copy[i] = vk_arena_strdup(p->arena, ips->v[i]);
     p->config.node_ips = (struct json_strs){.v = copy, .n = ips->n};
@@ -209,10 +213,12 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                                                  .node_ips = p->config.node_ips,
                                                                  .written = on_status_written,
                                                                  .user = p});
+    p->services = services_new(loop, config->client, &p->config.api_server);
     p->resolver =
         pod_resolver_new(loop, &(struct pod_resolver_config){.client = config->client,
                                                              .events = config->events,
                                                              .provider = config->provider,
+                                                             .services = p->services,
                                                              .node_ips = p->config.node_ips});
     p->workers = pod_workers_new(
         loop, &(struct pod_workers_config){.client = config->client,
@@ -234,6 +240,7 @@ const struct provider_upcalls *pods_upcalls(const struct pods *p)
 
 void pods_start(struct pods *p)
 {
+    services_start(p->services);
     pod_manager_start(p->manager);
 }
 
@@ -254,6 +261,7 @@ void pods_stop(struct pods *p)
         return;
     p->stopped = true;
     pod_manager_stop(p->manager);
+    services_stop(p->services);
     pod_workers_stop(p->workers);
     status_manager_stop(p->status);
 }
@@ -266,6 +274,7 @@ void pods_free(struct pods *p)
     pod_manager_free(p->manager);
     pod_workers_free(p->workers);
     pod_resolver_free(p->resolver);
+    services_free(p->services);
     status_manager_free(p->status);
     pod_existence_free(p->existence);
     pod_phases_free(p->phases);

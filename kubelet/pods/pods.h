@@ -11,6 +11,7 @@
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/client/list_watch.h"
 #include "kubelet/client/rest.h"
+#include "kubelet/pods/service_environment.h"
 #include "kubelet/provider.h"
 
 struct pods;
@@ -26,7 +27,8 @@ struct pods_config {
     struct event_recorder *events;
     const struct provider *provider;
     const char *node_name;
-    struct json_strs node_ips; /* status.hostIPs; the first one is status.hostIP */
+    struct json_strs node_ips;        /* status.hostIPs; the first one is status.hostIP */
+    struct pod_api_server api_server; /* for the environment of pods */
     struct pod_retries retries;
     /* For how long the group of a pod that ended stays; 0: 10 min. */
     int64_t finished_group_ttl_ms;

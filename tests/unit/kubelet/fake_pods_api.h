@@ -51,11 +51,13 @@ struct fake_api {
         event_posts;
     /* Knobs: the next N requests of a kind are refused. */
     size_t refuse_tokens, refuse_patches, refuse_deletes;
-    size_t lose_patches;    /* so many are done and answered with 500 */
-    int refusal;            /* HTTP status; 0: 500 */
-    bool ignore_patches;    /* as if they changed nothing */
-    const char *owner_kind; /* of pods that are added */
-    char *config_map;       /* JSON of every ConfigMap; NULL: 404 */
+    size_t lose_patches;                   /* so many are done and answered with 500 */
+    int refusal;                           /* HTTP status; 0: 500 */
+    bool ignore_patches;                   /* as if they changed nothing */
+    bool refuse_services;                  /* with 403 */
+    const char *services, *service_events; /* JSON: items of the list; lines of the watch */
+    const char *owner_kind;                /* of pods that are added */
+    char *config_map;                      /* JSON of every ConfigMap; NULL: 404 */
     char *secret;
     char *claim, *persistent_volume; /* likewise */
     struct vk_buf event_log;         /* "reason: message\n" per Event created */
@@ -425,6 +427,25 @@ static inline void fake_start_watch(struct fake_api *a, struct http_exchange *x)
             http_exchange_write(x, vk_str_of(a->events[i].line));
 }
 
+/* The watch of Services says what `service_events` holds, then no more. */
+static inline void fake_services(struct fake_api *a, struct http_exchange *x)
+{
+    if (a->refuse_services) {
+        fake_status(x, 403, "Forbidden");
+    } else if (strstr(http_exchange_head(x)->query, "watch=")) {
+        http_exchange_begin(x, 200, "application/json");
+        if (a->service_events)
+            http_exchange_write(x, vk_str_of(a->service_events));
+    } else {
+        char *body VK_AUTOFREE = vk_asprintf(
+            "{\"kind\":\"ServiceList\",\"apiVersion\":\"v1\",\"metadata\":{\"resourceVersion\":"
+            "\"1\"},\"items\":[%s]}",
+            a->services ? a->services : "");
+
+        http_exchange_reply(x, 200, "application/json", vk_str_of(body));
+    }
+}
+
 static inline void fake_token(struct fake_api *a, struct http_exchange *x)
 {
     a->tokens++;
@@ -491,6 +512,10 @@ static inline void fake_handle(void *user, struct http_exchange *x)
             fake_start_watch(a, x);
         else
             fake_list(a, x);
+        return;
+    }
+    if (vk_streq(head->path, "/api/v1/services")) {
+        fake_services(a, x);
         return;
     }
     if (vk_starts(head->path, "/api/v1/persistentvolumes/")) {

@@ -137,8 +137,8 @@ static void a_service_account_with_all_rights_is_fine(void **state)
     assert_finding(&r, "API server", FINDING_OK, "v1.37.0 at http://");
     assert_finding(&r, "cluster identity", FINDING_OK, "system:serviceaccount:a:b");
     /* All but those for a serving certificate. */
-    assert_finding(&r, "cluster rights", FINDING_OK, "all 21 rights");
-    assert_int_equal(r.reviews, 21);
+    assert_finding(&r, "cluster rights", FINDING_OK, "all 23 rights");
+    assert_int_equal(r.reviews, 23);
     assert_finding(&r, "cluster clock", FINDING_OK, "agrees");
     end_check(&r);
 }
@@ -164,7 +164,7 @@ static void a_node_is_not_asked_for_what_its_graph_gives(void **state)
     (void)state;
     run_check(&r);
     assert_finding(&r, "cluster identity", FINDING_OK, "system:node:burst");
-    assert_finding(&r, "cluster rights", FINDING_OK, "all 13 rights");
+    assert_finding(&r, "cluster rights", FINDING_OK, "all 15 rights");
     end_check(&r);
 }
 

@@ -68,6 +68,11 @@ static const struct row rows[] = {
      "\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.hostIP\"}}},{\"name\":\"IPS\","
      "\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.hostIPs\"}}}]",
      "N=web NS=shop U=uid-1 L=2 X= ND=burst-1 SA=bot IP=10.240.0.2 IPS=10.240.0.2,fd00::2 ", ""},
+    {"the pod's address is left to the provider, wherever it is used",
+     "\"env\":[{\"name\":\"IP\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}},{"
+     "\"name\":\"IPS\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIPs\"}}},{\"name\":"
+     "\"URL\",\"value\":\"http://$(IP):80\"}],\"args\":[\"--at=$(IP)\"]",
+     "IP=@status.podIP@ IPS=@status.podIP@ URL=http://@status.podIP@:80 ", ";--at=@status.podIP@|"},
     {"resources with divisor, node where there is no limit",
      "\"resources\":{\"limits\":{\"cpu\":\"1500m\"},\"requests\":{\"memory\":\"65Mi\"}},\"env\":[{"
      "\"name\":\"C\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":\"limits.cpu\"}}},{\"name\":"
@@ -165,8 +170,6 @@ static void what_is_missing_or_unknown_is_named(void **state)
          "MandatorySecretKeyNotFound", "no key \"k\"", VK_NOT_FOUND},
         {"\"envFrom\":[{\"configMapRef\":{\"name\":\"none\"}}]", "MandatoryConfigMapNotFound",
          "envFrom of container c", VK_NOT_FOUND},
-        {"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"status.podIP\"}}}]",
-         "", "status.podIP", VK_UNSUPPORTED},
         {"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fieldRef\":{\"fieldPath\":\"spec.x\"}}}]", "",
          "spec.x", VK_UNSUPPORTED},
         {"\"env\":[{\"name\":\"A\",\"valueFrom\":{\"fileKeyRef\":{\"path\":\"x\"}}}]", "",
@@ -242,11 +245,37 @@ static void each_reference_is_collected_once(void **state)
     fixture_release(&f);
 }
 
+static void services_fill_what_the_pod_leaves_free(void **state)
+{
+    static const struct service_variable services[] = {
+        {"KUBERNETES_SERVICE_HOST", "10.96.0.1"}, {"DB_SERVICE_HOST", "10.96.0.2"}, {"A", "x"}};
+    struct resolve_fixture f;
+    struct resolved_container c;
+    struct vk_err err;
+
+    (void)state;
+    start(&f, "\"env\":[{\"name\":\"A\",\"value\":\"mine\"},{\"name\":\"URL\",\"value\":"
+              "\"db://$(DB_SERVICE_HOST)\"}],\"command\":[\"$(KUBERNETES_SERVICE_HOST)\"]");
+    f.refs->services = services;
+    f.refs->service_count = 3;
+    assert_return_code(environment_resolve(f.refs, f.pod->spec.containers.v, f.arena, &c, &err), 0);
+    assert_int_equal(c.env_count, 4);
+    assert_string_equal(c.env[0].value, "mine");
+    assert_string_equal(c.env[1].value, "db://10.96.0.2");
+    assert_string_equal(c.env[2].name, "KUBERNETES_SERVICE_HOST");
+    assert_string_equal(c.env[3].value, "10.96.0.2");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(c.env[i].is_implied, i >= 2);
+    assert_string_equal(c.command.v[0], "10.96.0.1");
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(environment_is_what_kubernetes_makes_of_it),
         cmocka_unit_test(what_is_missing_or_unknown_is_named),
+        cmocka_unit_test(services_fill_what_the_pod_leaves_free),
         cmocka_unit_test(values_that_multiply_are_stopped),
         cmocka_unit_test(each_reference_is_collected_once),
     };

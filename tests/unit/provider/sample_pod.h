@@ -13,6 +13,8 @@ static inline struct resolved_env *sample_env(struct vk_arena *arena, const stru
         env[i].name = var[i].name;
         if (var[i].secret_key)
             env[i].secret = vk_arena_secret(arena, "s3cret", 6);
+        else if (var[i].field && vk_streq(var[i].field->field_path, "status.podIP"))
+            env[i].value = RESOLVED_POD_ADDRESS;
         else
             env[i].value = var[i].value ? var[i].value : "";
     }
@@ -90,6 +92,24 @@ static inline void sample_shares(struct resolved_pod *pod, const struct json *sh
         };
     }
     pod->shares = out;
+}
+
+/* {"NAME": "value"}: what each container is told of Services. */
+static inline void sample_services(struct resolved_pod *pod, const struct json *services)
+{
+    struct resolved_container *c = (struct resolved_container *)(uintptr_t)pod->containers;
+    for (size_t i = 0; services && i < pod->container_count; i++) {
+        struct resolved_env *env =
+            vk_arena_array(pod->arena_, c[i].env_count + json_len(services) + 1, sizeof(*env));
+        for (size_t k = 0; k < c[i].env_count; k++)
+            env[k] = c[i].env[k];
+        for (const struct json *s = json_first(services); s; s = json_next(s))
+            env[c[i].env_count++] =
+                (struct resolved_env){.name = vk_arena_strdup(pod->arena_, json_key(s)),
+                                      .value = vk_arena_strdup(pod->arena_, json_string(s)),
+                                      .is_implied = true};
+        c[i].env = env;
+    }
 }
 
 /* files and credentials may be NULL. Released with resolved_pod_free. */

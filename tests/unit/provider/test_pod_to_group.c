@@ -81,6 +81,7 @@ static int run(const struct json *doc, struct vk_arena *arena, struct vk_buf *ou
     struct resolved_pod *pod = sample_pod(golden_text(arena, json_get(doc, "pod")),
                                           json_get(doc, "files"), json_get(doc, "credentials"));
     sample_shares(pod, json_get(doc, "shares"));
+    sample_services(pod, json_get(doc, "services"));
     const struct json *known = json_get(doc, "images");
     const struct pod_images images = {
         .containers = images_of(arena, known, pod->containers, pod->container_count),
