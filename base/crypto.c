@@ -3,8 +3,11 @@
 
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -198,4 +201,64 @@ bool crypto_base64url_decode(struct vk_str in, struct vk_arena *arena, struct vk
 bool crypto_equal(struct vk_str a, struct vk_str b)
 {
     return a.n == b.n && (a.n == 0 || CRYPTO_memcmp(a.p, b.p, a.n) == 0);
+}
+
+static BIO *reader(struct vk_str pem)
+{
+    must(pem.n <= INT_MAX, "reading PEM");
+    ERR_clear_error();
+    return BIO_new_mem_buf(pem.p, (int)pem.n);
+}
+
+int crypto_certificate_sha256(struct vk_str pem, uint8_t out[32], struct vk_err *err)
+{
+    BIO *in = reader(pem);
+    X509 *certificate = PEM_read_bio_X509(in, NULL, NULL, NULL);
+
+    BIO_free(in);
+    if (!certificate)
+        return vk_err_set(err, VK_INVALID, "no certificate in PEM");
+    must(X509_digest(certificate, EVP_sha256(), out, NULL) == 1, "SHA-256");
+    X509_free(certificate);
+    return 0;
+}
+
+/* Nobody is there to type one. */
+static int no_password(char *out, int size, int writes, void *user)
+{
+    (void)out, (void)size, (void)writes, (void)user;
+    return 0;
+}
+
+static bool sign_ps256(EVP_PKEY *key, struct vk_str text, uint8_t *out, size_t *n)
+{
+    EVP_MD_CTX *digest = EVP_MD_CTX_new();
+    EVP_PKEY_CTX *context;
+    bool is_good = digest && EVP_DigestSignInit(digest, &context, EVP_sha256(), NULL, key) == 1 &&
+                   EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) == 1 &&
+                   EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) == 1 &&
+                   EVP_DigestSign(digest, out, n, (const unsigned char *)text.p, text.n) == 1;
+
+    EVP_MD_CTX_free(digest);
+    return is_good;
+}
+
+int crypto_sign_ps256(struct vk_str key_pem, struct vk_str text, struct vk_buf *out,
+                      struct vk_err *err)
+{
+    uint8_t signature[2048]; /* RSA keys of up to 16,384 bits */
+    size_t n = sizeof(signature);
+    BIO *in = reader(key_pem);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, no_password, NULL);
+    bool is_signed = false;
+
+    BIO_free(in);
+    if (key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA &&
+        (size_t)EVP_PKEY_get_size(key) <= sizeof(signature))
+        is_signed = sign_ps256(key, text, signature, &n);
+    EVP_PKEY_free(key);
+    if (!is_signed)
+        return vk_err_set(err, VK_INVALID, "no RSA key without a password in PEM");
+    vk_buf_addstr(out, (struct vk_str){(const char *)signature, n});
+    return 0;
 }

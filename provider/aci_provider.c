@@ -3,8 +3,10 @@
 
 #include <assert.h>
 
+#include "aci/auth/client_certificate.h"
 #include "aci/auth/client_secret.h"
 #include "aci/auth/managed_identity.h"
+#include "aci/auth/workload_identity.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/list.h"
@@ -342,13 +344,13 @@ static int check_config(const struct aci_provider_config *c, struct vk_err *err)
             return vk_err_set(err, VK_INVALID, "no Azure %s: %s", required[i].what,
                               required[i].way_out);
     }
-    if (vk_secret_is_empty(&c->client_secret))
+    if (vk_secret_is_empty(&c->client_secret) && vk_str_empty(c->client_cert_file) &&
+        vk_str_empty(c->federated_token_file))
         return 0;
     if (vk_str_empty(c->tenant_id) || vk_str_empty(c->client_id))
-        return vk_err_set(
-            err, VK_INVALID,
-            "AZURE_CLIENT_SECRET needs AZURE_TENANT_ID and AZURE_CLIENT_ID beside it; "
-            "unset it to use a managed identity");
+        return vk_err_set(err, VK_INVALID,
+                          "a client secret, certificate or federated token needs AZURE_TENANT_ID "
+                          "and AZURE_CLIENT_ID beside it; without them a managed identity is used");
     return 0;
 }
 
@@ -356,17 +358,20 @@ struct token_fetcher aci_provider_token_fetcher(struct vk_loop *loop, struct htt
                                                 const struct aci_provider_config *c,
                                                 const char *user_agent)
 {
-    if (!vk_secret_is_empty(&c->client_secret)) {
-        const struct client_secret_config config = {
-            .authority_host = or_default(c->authority_host, DEFAULT_AUTHORITY_HOST),
-            .ca_file = c->azure_ca_file,
-            .tenant_id = c->tenant_id,
-            .client_id = c->client_id,
-            .secret = &c->client_secret,
-            .user_agent = user_agent,
-        };
-        return client_secret_fetcher(http, &config);
-    }
+    const struct client_credentials_config client = {
+        .authority_host = or_default(c->authority_host, DEFAULT_AUTHORITY_HOST),
+        .ca_file = c->azure_ca_file,
+        .tenant_id = c->tenant_id,
+        .client_id = c->client_id,
+        .user_agent = user_agent,
+    };
+    if (!vk_secret_is_empty(&c->client_secret))
+        return client_secret_fetcher(loop, http, &client, &c->client_secret);
+    if (!vk_str_empty(c->client_cert_file))
+        return client_certificate_fetcher(loop, http, &client, c->client_cert_file,
+                                          c->client_key_file);
+    if (!vk_str_empty(c->federated_token_file))
+        return workload_identity_fetcher(loop, http, &client, c->federated_token_file);
     const struct managed_identity_config config = {
         .imds_endpoint = or_default(c->imds_endpoint, DEFAULT_IMDS),
         .identity_endpoint = c->identity_endpoint,

@@ -19,8 +19,8 @@
 
 /*
  * What aci_provider_new needs. Text and secrets are copied; NULL or 0 takes the default in
- * brackets. Credentials: a client secret is used when client_secret is set (then tenant_id and
- * client_id are required), else the managed identity.
+ * brackets. Credentials: the first that is set of client_secret, client_cert_file and
+ * federated_token_file (then tenant_id and client_id are required), else the managed identity.
  */
 struct aci_provider_config {
     const char *subscription;   /* required: the subscription's id */
@@ -37,10 +37,12 @@ struct aci_provider_config {
     const char *tenant_id;
     const char *client_id;
     struct vk_secret client_secret;
-    const char *managed_identity_client_id; /* user-assigned identity, or NULL */
-    const char *imds_endpoint;              /* ["http://169.254.169.254"] */
-    const char *identity_endpoint;          /* App Service style endpoint, or NULL: IMDS */
-    struct vk_secret identity_header;       /* its X-IDENTITY-HEADER */
+    const char *client_cert_file, *client_key_file; /* see client_certificate.h */
+    const char *federated_token_file;               /* see workload_identity.h */
+    const char *managed_identity_client_id;         /* user-assigned identity, or NULL */
+    const char *imds_endpoint;                      /* ["http://169.254.169.254"] */
+    const char *identity_endpoint;                  /* App Service style endpoint, or NULL: IMDS */
+    struct vk_secret identity_header;               /* its X-IDENTITY-HEADER */
 
     const char *cluster_dns;    /* address of the cluster's DNS server, or NULL: Azure's own DNS */
     const char *cluster_domain; /* ["cluster.local"] */

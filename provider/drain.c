@@ -39,14 +39,25 @@ static const struct option_def own_defs[] = {
 
 /* Those of aci-kubelet's own options that matter here; all of them are taken. */
 static const char *const shown[] = {
-    "kubeconfig",     "context",
-    "nodename",       "cluster-id",
-    "subscription",   "resource-group",
-    "tenant-id",      "client-id",
-    "client-secret",  "identity-client-id",
-    "azure-config",   "arm-endpoint",
-    "authority-host", "azure-ca-file",
-    "config",         "v",
+    "kubeconfig",
+    "context",
+    "nodename",
+    "cluster-id",
+    "subscription",
+    "resource-group",
+    "tenant-id",
+    "client-id",
+    "client-secret",
+    "client-certificate",
+    "client-certificate-key",
+    "federated-token-file",
+    "identity-client-id",
+    "azure-config",
+    "arm-endpoint",
+    "authority-host",
+    "azure-ca-file",
+    "config",
+    "v",
 };
 
 static const char synopsis[] =

@@ -31,6 +31,7 @@ struct aci_kubelet_options {
     const char *arm_endpoint, *authority_host, *azure_ca_file, *api_version, *imds_endpoint;
     const char *arm_limits, *create_limits, *delete_limits;
     const char *tenant_id, *client_id, *client_secret, *identity_client_id, *azure_config;
+    const char *client_certificate, *client_certificate_key, *federated_token_file;
     /* groups */
     const char *cluster_dns, *cluster_domain, *pod_api_server;
     const char *os, *security_context;

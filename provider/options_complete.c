@@ -95,15 +95,22 @@ static int check_certificates(const struct aci_kubelet_options *o, struct vk_err
     return 0;
 }
 
-static int check_secret(const struct aci_kubelet_options *o, struct vk_err *err)
+/* What proves the client needs the client and its tenant; a certificate file may hold its key. */
+static int check_client(struct aci_kubelet_options *o, struct vk_err *err)
 {
-    if (!vk_str_empty(o->client_secret) &&
-        (require(o->tenant_id, "tenant-id", "a client secret needs its tenant (AZURE_TENANT_ID)",
-                 err) < 0 ||
-         require(o->client_id, "client-id",
-                 "a client secret needs its application "
-                 "(AZURE_CLIENT_ID)",
-                 err) < 0))
+    if (vk_str_empty(o->client_certificate_key))
+        o->client_certificate_key = o->client_certificate;
+    if (vk_str_empty(o->client_secret) && vk_str_empty(o->client_certificate) &&
+        vk_str_empty(o->federated_token_file))
+        return 0;
+    if (require(o->tenant_id, "tenant-id",
+                "a client secret, certificate or federated token needs its tenant "
+                "(AZURE_TENANT_ID)",
+                err) < 0 ||
+        require(o->client_id, "client-id",
+                "a client secret, certificate or federated token needs its application or "
+                "identity (AZURE_CLIENT_ID)",
+                err) < 0)
         return -(int)err->code;
     return 0;
 }
@@ -143,7 +150,7 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
         require(o->location, "location", "name the Azure region, such as westeurope", err) < 0 ||
         check_certificates(o, err) < 0)
         return -(int)err->code;
-    return check_secret(o, err);
+    return check_client(o, err);
 }
 
 int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_arena *arena,
@@ -155,7 +162,7 @@ int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_
         require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
             0)
         return -(int)err->code;
-    return check_secret(o, err);
+    return check_client(o, err);
 }
 
 static int read_kube_proxy(const struct aci_kubelet_options *o, struct vk_arena *arena,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Certificates made while a test runs: authorities, servers, clients good and bad. P-256. */
+/* Certificates made while a test runs: authorities, servers, clients good and bad. */
 #pragma once
 
 #include <openssl/evp.h>
@@ -32,6 +32,7 @@ struct certificate_spec {
     const char *san;   /* "DNS:a,IP:127.0.0.1", or NULL */
     const char *usage; /* "serverAuth", "clientAuth", or NULL */
     bool is_authority; /* though it has an issuer */
+    bool is_rsa;       /* P-256 if not */
     long from_s, to_s; /* from now; both 0: an hour */
 };
 
@@ -67,7 +68,8 @@ static inline void certificate_extend(X509 *x509, X509 *issuer, int nid, const c
 static inline struct certificate certificate_make(const struct certificate_spec *spec)
 {
     static long serial = 1;
-    struct certificate c = {.key = EVP_EC_gen("P-256"), .x509 = X509_new()};
+    struct certificate c = {.key = spec->is_rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"),
+                            .x509 = X509_new()};
     X509 *issuer = spec->issuer ? spec->issuer->x509 : c.x509;
     X509_NAME *name = X509_get_subject_name(c.x509);
     bool is_default = !spec->from_s && !spec->to_s;

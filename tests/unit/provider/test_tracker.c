@@ -83,9 +83,10 @@ static int setup(void **state)
     vk_timer_init(&w->poll, w->loop, "poll", on_poll, w);
     struct vk_secret secret = {0};
     vk_secret_set(&secret, "p", 1);
-    const struct client_secret_config identity = {
-        .authority_host = w->arm.base, .tenant_id = "t", .client_id = "c", .secret = &secret};
-    w->tokens = token_source_new(w->loop, client_secret_fetcher(w->http, &identity), "scope");
+    const struct client_credentials_config identity = {
+        .authority_host = w->arm.base, .tenant_id = "t", .client_id = "c"};
+    w->tokens = token_source_new(
+        w->loop, client_secret_fetcher(w->loop, w->http, &identity, &secret), "scope");
     vk_secret_release(&secret);
     /* No limits: what the tracker asks for is to be seen, not what it gets. */
     const struct throttle_limits limits = {.max_in_flight = 64};
