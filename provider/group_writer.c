@@ -5,14 +5,19 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/log.h"
 #include "base/planted_bug.h"
 #include "provider/pod_to_group.h"
 #include "provider/validation.h"
 
+/* For so long after the start a PUT of an earlier process may still be carried out. */
+#define EARLIER_PUT_MS (2 * 60 * 1000)
+
 struct group_writer {
     struct vk_loop *loop;
+    int64_t began_mono_ms;
     struct container_groups *groups;
     struct tracker *tracker;
     const struct provider_env *env;
@@ -350,6 +355,17 @@ static struct write_op *refuse(struct group_writer *w, provider_done_fn done, vo
     return op;
 }
 
+/*
+ * Our last PUT was refused, so what stands there never ran and may be written over. That says
+ * nothing of the PUT of an earlier process, which may have made the group since.
+ */
+static bool is_refused(const struct group_writer *w, const struct tracked_pod *pod)
+{
+    const bool may_come =
+        pod->inherited && !pod->image_refused && vk_mono_ms() - w->began_mono_ms < EARLIER_PUT_MS;
+    return pod->refused && !may_come;
+}
+
 void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
                          provider_done_fn done, void *user)
 {
@@ -372,7 +388,9 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     op->pod = pod;
     op->resolved = resolved;
     pod->write = op;
-    if (pod->exists && !pod->refused && !tracked_pod_is_denied(pod)) {
+    pod->inherited |= !pod->tried && resolved->may_exist;
+    pod->tried = true;
+    if (pod->exists && !is_refused(w, pod) && !tracked_pod_is_denied(pod)) {
         /* The LIST named it with this pod's uid. */
         pod->wanted = true;
         adopt(op);
@@ -384,7 +402,7 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
         return;
     }
     pod->wanted = true;
-    if (!pod->refused && (resolved->may_exist || pod->uncertain))
+    if (!is_refused(w, pod) && (resolved->may_exist || pod->uncertain))
         op->call =
             container_groups_get(w->groups, pod->group, turn_of(pod), on_looked_before_put, op);
     else
@@ -483,6 +501,7 @@ struct group_writer *group_writer_new(struct vk_loop *loop, struct container_gro
 {
     struct group_writer *w = vk_calloc(1, sizeof(*w));
     w->loop = loop;
+    w->began_mono_ms = vk_mono_ms();
     w->groups = groups;
     w->tracker = tracker;
     w->env = env;

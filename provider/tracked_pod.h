@@ -28,6 +28,8 @@ struct tracked_pod {
     bool refused;       /* the last PUT was refused for good: what stands there never ran */
     bool image_refused; /* ... because its image can't be pulled */
     bool uncertain;     /* the outcome of a PUT is unknown: look before the next one */
+    bool tried;         /* create_pod was called */
+    bool inherited;     /* ... for a pod that a process before this one may have sent a PUT for */
     bool forgotten;     /* goes as soon as no write and no upcall is under way */
     unsigned pins;      /* upcalls under way */
     int64_t exists_since_mono_ms;

@@ -135,6 +135,24 @@ static void a_refusal_before_it_is_no_reason_to_send_a_lost_put_blindly(void **s
     assert_int_equal(w->arm.reads, reads + 1);
 }
 
+static void a_refusal_says_nothing_of_the_put_of_an_earlier_process(void **state)
+{
+    struct world *w = *state;
+    sync_world(w);
+    w->arm.rule = (struct arm_rule){"PUT", ARM_REFUSE, 409, "RegistryErrorResponse", 1};
+    world_create(w, "web", "u1", true);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+    assert_int_equal(w->arm.puts, 1);
+    /* That one was on its way when its process died. */
+    (void)world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    world_create(w, "web", "u1", true);
+    UNTIL(w, two_done);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_int_equal(w->arm.puts, 1);
+    assert_int_equal(world_group(w, "web", "u1")->starts, 0);
+}
+
 static void a_5xx_is_an_unknown_outcome(void **state)
 {
     struct world *w = *state;
@@ -444,6 +462,7 @@ int main(void)
         IN_WORLD(a_lost_put_answer_leads_to_adoption_not_to_a_second_put),
         IN_WORLD(a_refusal_before_it_is_no_reason_to_send_a_lost_put_blindly),
         IN_WORLD(a_put_that_never_arrived_is_looked_for_before_the_next_one),
+        IN_WORLD(a_refusal_says_nothing_of_the_put_of_an_earlier_process),
         IN_WORLD(a_5xx_is_an_unknown_outcome),
         IN_WORLD(a_transitioning_group_of_ours_is_adopted),
         IN_WORLD(a_group_that_no_list_named_is_found),
