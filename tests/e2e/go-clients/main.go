@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The Go clients of Kubernetes, straight to a kubelet port: SPDY and websocket for commands and for
-// forwarded ports. Prints `ok NAME` or `FAILED NAME: why` for each check; ends with 1 when one failed.
-// The pod's container main has a shell; a web server listens on its port 80.
+// The Go clients of Kubernetes, straight to a kubelet port and through an API server: SPDY and
+// websocket for commands and for forwarded ports. Prints `ok NAME` or `FAILED NAME: why` for each
+// check; ends with 1 when one failed. The pod's container main has a shell, bare has none; a web server
+// listens on port 80.
 package main
 
 import (
@@ -42,12 +43,13 @@ const (
 )
 
 var (
-	base   = flag.String("base", "", "https://ADDRESS:PORT of the kubelet")
-	pod    = flag.String("pod", "", "NAMESPACE/NAME")
-	ca     = flag.String("ca", "", "authority of the kubelet's certificate")
-	cert   = flag.String("cert", "", "client certificate")
-	key    = flag.String("key", "", "its key")
-	failed bool
+	kubelet = flag.String("kubelet", "", "https://ADDRESS:PORT")
+	server  = flag.String("server", "", "https://ADDRESS:PORT of the API server")
+	pod     = flag.String("pod", "", "NAMESPACE/NAME")
+	ca      = flag.String("ca", "", "authority of both their certificates")
+	cert    = flag.String("cert", "", "client certificate that both believe")
+	key     = flag.String("key", "", "its key")
+	failed  bool
 )
 
 func check(name string, problem error) {
@@ -59,8 +61,15 @@ func check(name string, problem error) {
 	fmt.Printf("FAILED %s: %v\n", name, problem)
 }
 
-func at(path string, query url.Values) *url.URL {
-	u, err := url.Parse(*base)
+// place is where the clients turn to.
+type place struct {
+	name   string
+	config *rest.Config
+	isAPI  bool // an API server's paths and parameters have other names
+}
+
+func (p place) at(path string, query url.Values) *url.URL {
+	u, err := url.Parse(p.config.Host)
 	if err != nil {
 		panic(err)
 	}
@@ -68,26 +77,55 @@ func at(path string, query url.Values) *url.URL {
 	return u
 }
 
+func (p place) subresource(name string, query url.Values) *url.URL {
+	namespace, pod, _ := strings.Cut(*pod, "/")
+	return p.at("/api/v1/namespaces/"+namespace+"/pods/"+pod+"/"+name, query)
+}
+
+func (p place) ports() *url.URL {
+	if p.isAPI {
+		return p.subresource("portforward", nil)
+	}
+	return p.at("/portForward/"+*pod, nil)
+}
+
 type streams struct{ input, output, stderr, tty bool }
 
 // command is the URL of an exec of `sh -c script`.
-func command(script string, s streams) *url.URL {
+func (p place) command(container, script string, s streams) *url.URL {
 	query := url.Values{"command": {"sh", "-c", script}}
-	for name, wanted := range map[string]bool{
-		"input": s.input, "output": s.output, "error": s.stderr, "tty": s.tty} {
-		if wanted {
-			query.Set(name, "1")
+	for _, stream := range []struct {
+		wanted        bool
+		kubelet, pods string
+	}{{s.input, "input", "stdin"}, {s.output, "output", "stdout"},
+		{s.stderr, "error", "stderr"}, {s.tty, "tty", "tty"}} {
+		if stream.wanted && p.isAPI {
+			query.Set(stream.pods, "true")
+		} else if stream.wanted {
+			query.Set(stream.kubelet, "1")
 		}
 	}
-	return at("/exec/"+*pod+"/main", query)
+	if p.isAPI {
+		query.Set("container", container)
+		return p.subresource("exec", query)
+	}
+	return p.at("/exec/"+*pod+"/"+container, query)
 }
 
-type dial func(*url.URL) (remotecommand.Executor, error)
+// dial makes a client of one protocol.
+type dial struct {
+	place
+	open func(*rest.Config, *url.URL) (remotecommand.Executor, error)
+}
 
 func (d dial) run(script string, s streams, o remotecommand.StreamOptions) error {
+	return d.runIn("main", script, s, o)
+}
+
+func (d dial) runIn(container, script string, s streams, o remotecommand.StreamOptions) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	executor, err := d(command(script, s))
+	executor, err := d.open(d.config, d.command(container, script, s))
 	if err != nil {
 		return err
 	}
@@ -109,6 +147,17 @@ func (d dial) exits(code int) error {
 	}
 	if got != code || out.String() != "out\n" || stderr.String() != "err\n" {
 		return fmt.Errorf("exit %d, stdout %q, stderr %q", got, out.String(), stderr.String())
+	}
+	return nil
+}
+
+// fails: the container has no shell, which is found out when the streams are there already.
+func (d dial) fails() error {
+	err := d.runIn("bare", "true", streams{output: true},
+		remotecommand.StreamOptions{Stdout: io.Discard})
+	var exit exec.CodeExitError
+	if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "/bin/sh") {
+		return fmt.Errorf("without a shell: %v", err)
 	}
 	return nil
 }
@@ -235,9 +284,11 @@ func (d dial) manyAtOnce() error {
 	return all
 }
 
-func checkCommands(name string, d dial) {
+func checkCommands(protocol string, d dial) {
+	name := d.name + "/" + protocol
 	check(name+"/exit code, stdout, stderr", d.exits(7))
 	check(name+"/success", d.exits(0))
+	check(name+"/failure of the platform", d.fails())
 	check(name+"/input and its end", d.echoesInput())
 	check(name+"/terminal and its size", d.resizes())
 	check(name+"/flood", d.floods())
@@ -245,9 +296,10 @@ func checkCommands(name string, d dial) {
 }
 
 // checkRaw reads the messages of an old websocket client.
-func checkRaw(name, protocol string, decode func([]byte) (byte, []byte), config *tls.Config) {
+func (p place) checkRaw(name, protocol string, decode func([]byte) (byte, []byte), config *tls.Config) {
+	name = p.name + "/" + name
 	dialer := websocket.Dialer{TLSClientConfig: config, Subprotocols: []string{protocol}}
-	u := command(both+"3", streams{output: true, stderr: true})
+	u := p.command("main", both+"3", streams{output: true, stderr: true})
 	u.Scheme = "wss"
 	connection, _, err := dialer.Dial(u.String(), nil)
 	if err != nil {
@@ -359,44 +411,47 @@ func refused(port uint16) error {
 	return nil
 }
 
+func (p place) checkAll(raw *tls.Config) {
+	checkCommands("SPDY", dial{p, func(config *rest.Config, u *url.URL) (remotecommand.Executor, error) {
+		return remotecommand.NewSPDYExecutor(config, "POST", u)
+	}})
+	checkCommands("websocket v5", dial{p, func(config *rest.Config, u *url.URL) (remotecommand.Executor, error) {
+		return remotecommand.NewWebSocketExecutor(config, "GET", u.String())
+	}})
+	p.checkRaw("websocket v4", "v4.channel.k8s.io",
+		func(m []byte) (byte, []byte) { return m[0], m[1:] }, raw)
+	p.checkRaw("websocket v4, base64", "v4.base64.channel.k8s.io", func(m []byte) (byte, []byte) {
+		data, _ := base64.StdEncoding.DecodeString(string(m[1:]))
+		return m[0] - '0', data
+	}, raw)
+	ports := []string{":80", ":1"}
+	checkForward(p.name+"/ports over SPDY", func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
+		transport, upgrader, err := spdy.RoundTripperFor(p.config)
+		if err != nil {
+			return nil, err
+		}
+		dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", p.ports())
+		return portforward.New(dialer, ports, stop, ready, io.Discard, io.Discard)
+	})
+	checkForward(p.name+"/ports over a websocket tunnel", func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
+		dialer, err := portforward.NewSPDYOverWebsocketDialer(p.ports(), p.config)
+		if err != nil {
+			return nil, err
+		}
+		return portforward.New(dialer, ports, stop, ready, io.Discard, io.Discard)
+	})
+}
+
 func main() {
 	flag.Parse()
-	config := &rest.Config{Host: *base, TLSClientConfig: rest.TLSClientConfig{
-		CAFile: *ca, CertFile: *cert, KeyFile: *key}}
+	files := rest.TLSClientConfig{CAFile: *ca, CertFile: *cert, KeyFile: *key}
 	pair, err := tls.LoadX509KeyPair(*cert, *key)
 	if err != nil {
 		panic(err)
 	}
 	raw := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{pair}}
-	checkCommands("SPDY", func(u *url.URL) (remotecommand.Executor, error) {
-		return remotecommand.NewSPDYExecutor(config, "POST", u)
-	})
-	checkCommands("websocket v5", func(u *url.URL) (remotecommand.Executor, error) {
-		return remotecommand.NewWebSocketExecutor(config, "GET", u.String())
-	})
-	checkRaw("websocket v4", "v4.channel.k8s.io",
-		func(m []byte) (byte, []byte) { return m[0], m[1:] }, raw)
-	checkRaw("websocket v4, base64", "v4.base64.channel.k8s.io", func(m []byte) (byte, []byte) {
-		data, _ := base64.StdEncoding.DecodeString(string(m[1:]))
-		return m[0] - '0', data
-	}, raw)
-	target := at("/portForward/"+*pod, nil)
-	ports := []string{":80", ":1"}
-	checkForward("ports over SPDY", func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
-		transport, upgrader, err := spdy.RoundTripperFor(config)
-		if err != nil {
-			return nil, err
-		}
-		dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", target)
-		return portforward.New(dialer, ports, stop, ready, io.Discard, io.Discard)
-	})
-	checkForward("ports over a websocket tunnel", func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
-		dialer, err := portforward.NewSPDYOverWebsocketDialer(target, config)
-		if err != nil {
-			return nil, err
-		}
-		return portforward.New(dialer, ports, stop, ready, io.Discard, io.Discard)
-	})
+	place{"kubelet", &rest.Config{Host: *kubelet, TLSClientConfig: files}, false}.checkAll(raw)
+	place{"API server", &rest.Config{Host: *server, TLSClientConfig: files}, true}.checkAll(raw)
 	if failed {
 		os.Exit(1)
 	}
