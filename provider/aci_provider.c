@@ -422,13 +422,17 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
                              c->orphan_sweep_ms > 0 ? c->orphan_sweep_ms : DEFAULT_ORPHAN_SWEEP_MS);
     p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
     p->retirement = retirement_new(p->loop, p->groups, p->tracker, p->writer, p->finished_logs);
-    p->logs = container_logs_new(p->loop, p->groups, p->tracker, p->finished_logs);
     p->resolver = resolver_new(p->loop);
     const struct exec_streams_config streams = {
         .resolver = p->resolver,
         .ca_file = vk_str_empty(c->azure_ca_file) ? NULL : c->azure_ca_file,
         .message_max = c->exec_message_max};
     p->streams = exec_streams_new(p->loop, &streams);
+    const struct container_logs_config logs = {.groups = p->groups,
+                                               .streams = p->streams,
+                                               .tracker = p->tracker,
+                                               .finished = p->finished_logs};
+    p->logs = container_logs_new(p->loop, &logs);
     const struct exec_sessions_config execs = {
         .groups = p->groups, .streams = p->streams, .ended = on_stream_ended, .user = p};
     p->execs = exec_sessions_new(p->loop, &execs);

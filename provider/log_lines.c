@@ -16,26 +16,36 @@ static bool read_time(struct vk_str line, int64_t *ret_ns, struct vk_str *ret_te
     return true;
 }
 
+bool log_line_next(struct vk_str *rest, struct log_line *ret)
+{
+    const char *end;
+    size_t taken;
+
+    if (rest->n == 0)
+        return false;
+    end = memchr(rest->p, '\n', rest->n);
+    taken = end ? (size_t)(end - rest->p) + 1 : rest->n;
+    *ret = (struct log_line){.whole = {.p = rest->p, .n = taken - (end ? 1 : 0)}, .ended = end};
+    ret->text = ret->whole;
+    ret->stamped = read_time(ret->whole, &ret->ns, &ret->text);
+    rest->p += taken;
+    rest->n -= taken;
+    return true;
+}
+
 void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns, bool is_final,
                    struct log_cursor *cursor, struct vk_buf *out)
 {
     const struct log_cursor before = *cursor;
     int64_t now_ns = 0; /* time of the line at hand */
     size_t at_now = 0;  /* lines of that time seen in this text */
-    while (content.n > 0) {
-        const char *end = memchr(content.p, '\n', content.n);
-        if (!end && !is_final)
+    struct log_line line;
+    while (log_line_next(&content, &line)) {
+        if (!line.ended && !is_final)
             return;
-        const struct vk_str line = {.p = content.p,
-                                    .n = end ? (size_t)(end - content.p) : content.n};
-        content.p += line.n + (end ? 1 : 0);
-        content.n -= line.n + (end ? 1 : 0);
-        struct vk_str text = line;
-        int64_t ns = now_ns;
-        const bool stamped = read_time(line, &ns, &text);
         /* Times may step back with the clock; positions must not, or lines would repeat. */
-        if (ns > now_ns) {
-            now_ns = ns;
+        if (line.stamped && line.ns > now_ns) {
+            now_ns = line.ns;
             at_now = 0;
         }
         at_now++;
@@ -46,8 +56,8 @@ void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns
             (struct log_cursor){.has_position = true, .last_ns = now_ns, .seen_at_last = at_now};
         if (since_wall_ns > 0 && now_ns < since_wall_ns)
             continue;
-        vk_buf_addstr(out, timestamps || !stamped ? line : text);
-        if (end)
+        vk_buf_addstr(out, timestamps ? line.whole : line.text);
+        if (line.ended)
             vk_buf_addc(out, '\n');
     }
 }
@@ -60,4 +70,14 @@ bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor)
     if (!cursor->has_position || content.n == 0)
         return false;
     return !read_time(first, &ns, &text) || ns >= cursor->last_ns;
+}
+
+int64_t log_lines_end_ns(struct vk_str content)
+{
+    struct log_line line;
+    int64_t ns = 0;
+
+    while (log_line_next(&content, &line))
+        ns = line.stamped ? line.ns : ns;
+    return ns;
 }

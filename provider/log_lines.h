@@ -9,6 +9,16 @@
 #include "base/buf.h"
 #include "kubelet/provider.h"
 
+/* One line of such a text; everything is borrowed from it. */
+struct log_line {
+    struct vk_str whole; /* without its newline */
+    struct vk_str text;  /* without its time, either */
+    int64_t ns;          /* only where stamped */
+    bool stamped, ended; /* ended: has its newline */
+};
+/* Takes the first line off *rest; false when nothing is left. */
+bool log_line_next(struct vk_str *rest, struct log_line *ret);
+
 /* What was given out so far; zeroed at the start. */
 struct log_cursor {
     bool has_position;
@@ -29,3 +39,5 @@ void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns
  * also when it shows no time at all.
  */
 bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor);
+/* The time of the last line that has one; 0: none has. */
+int64_t log_lines_end_ns(struct vk_str content);

@@ -105,6 +105,13 @@ static bool is_ephemeral(const struct pod *pod, const char *name)
     return false;
 }
 
+static bool has_previous(const struct pod_status *status, const char *container)
+{
+    const struct container_status *cs = pod_status_container(status, container);
+
+    return cs && cs->last_state.kind == CONTAINER_TERMINATED;
+}
+
 static int check_request(const struct handler_context *c, const struct pods_entry *entry,
                          const struct route_params *p, const struct container_log_options *o,
                          struct vk_err *err)
@@ -118,14 +125,14 @@ static int check_request(const struct handler_context *c, const struct pods_entr
             "container \"%s\" in pod \"%s\" was never started: this node can't add a "
             "container to a pod that runs; use kubectl exec in the pod's own containers",
             p->v[2], p->v[1]);
+    if (o->previous && !has_previous(entry->status, p->v[2]))
+        return vk_err_set(err, VK_INVALID,
+                          "previous terminated container \"%s\" in pod \"%s\" not found", p->v[2],
+                          p->v[1]);
     if (is_waiting(entry->status, p->v[1], p->v[2], err))
         return -(int)err->code;
     if (!c->provider->ops->get_container_logs)
         return vk_err_set(err, VK_UNSUPPORTED, "provider %s keeps no logs", c->provider->ops->name);
-    if (o->previous)
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "Azure Container Instances keeps no log of a container's previous "
-                          "instance that this version can read");
     return 0;
 }
 

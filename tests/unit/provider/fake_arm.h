@@ -25,8 +25,9 @@
 struct arm_group {
     char *name, *tags;                /* tags as JSON text */
     const char *provisioning, *state; /* static; state of its one container: Waiting, Running ... */
-    int64_t exit_code;
-    unsigned starts; /* PUTs that (re)started it */
+    int64_t exit_code, restarts;
+    const char *ended_at; /* its former run; NULL: there was none */
+    unsigned starts;      /* PUTs that (re)started it */
 };
 
 enum arm_break {
@@ -99,7 +100,14 @@ static inline void arm_error(struct http_exchange *x, int status, const char *co
 static inline void arm_write_view(struct json_writer *w, const struct arm_group *g)
 {
     json_begin_object(w, "instanceView");
-    json_put_int(w, "restartCount", 0);
+    json_put_int(w, "restartCount", g->restarts);
+    if (g->ended_at) {
+        json_begin_object(w, "previousState");
+        json_put_string(w, "state", "Terminated");
+        json_put_string(w, "finishTime", g->ended_at);
+        json_put_int(w, "exitCode", 1);
+        json_end_object(w);
+    }
     json_begin_object(w, "currentState");
     json_put_string(w, "state", g->state);
     json_put_string(w, "startTime", "2024-05-01T00:00:00Z");
@@ -127,7 +135,7 @@ static inline void arm_write_group(struct json_writer *w, const struct fake_arm 
     json_put_raw(w, "tags", vk_str_of(g->tags));
     json_begin_object(w, "properties");
     json_put_string(w, "provisioningState", g->provisioning);
-    json_put_string(w, "restartPolicy", "Never");
+    json_put_string(w, "restartPolicy", g->restarts > 0 ? "Always" : "Never");
     json_begin_object(w, "ipAddress");
     json_put_string(w, "ip", arm->ip ? arm->ip : "10.244.0.9");
     json_end_object(w);

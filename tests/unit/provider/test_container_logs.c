@@ -83,12 +83,63 @@ static void no_log_yet_is_not_found(void **state)
     assert_string_equal(w->err.reason, "ContainerLogNotAvailable");
 }
 
-static void former_runs_are_refused_with_a_sentence(void **state)
+static bool is_reported(struct world *w)
+{
+    return w->reports > 0;
+}
+
+struct former {
+    const char *state, *log, *expected; /* NULL: an error */
+};
+
+/* ACI has the log of the last run until the next one begins. */
+static void a_former_run_is_told_while_the_next_one_waits(void **state)
+{
+    static const struct former table[] = {
+        {"Waiting", LINE1 LINE2, "one\ntwo\n"},
+        {"Waiting", LINE1 "2024-05-01T00:01:00Z of the next", NULL},
+        {"Running", LINE1 LINE2, NULL},
+    };
+    struct world *w = *state;
+    w->existing = "u1";
+    struct arm_group *g = world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    g->ended_at = "2024-05-01T00:00:02Z";
+    g->restarts = 1;
+    for (size_t i = 0; i < VK_COUNT(table); i++) {
+        g->state = table[i].state;
+        w->reports = 0;
+        if (i == 0)
+            world_start(w);
+        if (i == 0 || table[i].state != table[i - 1].state)
+            UNTIL(w, is_reported);
+        w->arm.log = table[i].log;
+        w->done = 0;
+        vk_buf_clear(&w->logged);
+        (void)start(
+            w, (struct container_log_options){.tail_lines = -1, .previous = true, .follow = true});
+        UNTIL(w, one_done);
+        assert_int_equal(w->err.code, table[i].expected ? VK_OK : VK_NOT_FOUND);
+        assert_string_equal(vk_buf_peek(&w->logged), table[i].expected ? table[i].expected : "");
+    }
+}
+
+/* Without an attachment a log that lost its place tells nothing until it is known of which run it
+ * is. */
+static void following_ends_with_the_run_that_was_followed(void **state)
 {
     struct world *w = *state;
-    (void)start(w, (struct container_log_options){.tail_lines = -1, .previous = true});
+    w->existing = "u1";
+    struct arm_group *g = world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    world_start(w);
+    UNTIL(w, is_reported);
+    w->arm.log = LINE1;
+    (void)start(w, (struct container_log_options){.tail_lines = -1, .follow = true});
+    UNTIL(w, has_first);
+    w->arm.log = "2024-05-01T00:00:09Z of the next\\n";
+    g->restarts = 1;
     UNTIL(w, one_done);
-    assert_int_equal(w->err.code, VK_UNSUPPORTED);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_string_equal(vk_buf_peek(&w->logged), "one\n");
 }
 
 static void following_goes_on_until_the_container_ended(void **state)
@@ -146,7 +197,8 @@ int main(void)
         IN_WORLD(a_log_is_read_whole_by_tail_and_with_times),
         IN_WORLD(limits_cut_the_stream),
         IN_WORLD(no_log_yet_is_not_found),
-        IN_WORLD(former_runs_are_refused_with_a_sentence),
+        IN_WORLD(a_former_run_is_told_while_the_next_one_waits),
+        IN_WORLD(following_ends_with_the_run_that_was_followed),
         IN_WORLD(following_goes_on_until_the_container_ended),
         IN_WORLD(a_full_sink_stops_the_stream_until_it_resumes),
         IN_WORLD(a_cancelled_stream_says_no_more),
