@@ -262,6 +262,7 @@ static void build_rooms(struct kubelet *k)
         .node_ips = {.v = &k->config.node.internal_ip, .n = 1},
         .api_server = k->api_server,
         .finished_group_ttl_ms = k->config.finished_group_ttl_ms,
+        .pod_deletion_cost = k->config.pod_deletion_cost,
     };
     struct node_status_config node = {
         .identity = k->config.node,

@@ -31,8 +31,8 @@ struct kubelet_config {
     bool review_tokens, allow_anonymous;
     int64_t token_ttl_ms, allow_ttl_ms, deny_ttl_ms;
     const char *user_agent;
-    int64_t finished_group_ttl_ms; /* see pods.h */
-    const char *pod_api_server;    /* HOST[:PORT] as pods reach it; NULL: by its Service */
+    int64_t finished_group_ttl_ms, pod_deletion_cost; /* see pods.h */
+    const char *pod_api_server; /* HOST[:PORT] as pods reach it; NULL: by its Service */
     /* The kubelet can't go on: the message says why and what to do. */
     void (*fatal)(void *user, const struct vk_err *err);
     void *user;

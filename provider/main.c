@@ -311,6 +311,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
         .user_agent = "aci-kubelet/" VK_VERSION,
         .finished_group_ttl_ms = o->finished_group_ttl_ms,
         .pod_api_server = o->pod_api_server,
+        .pod_deletion_cost = o->pod_deletion_cost,
         .fatal = on_fatal,
         .user = p,
     };

@@ -518,6 +518,17 @@ static const struct option_def defs[] = {
     DURATION("orphan-sweep-interval", orphan_sweep_interval_ms, "1m", 1000, MINUTES(60), GROUPS,
              "How often container groups of this node without a pod are searched for and removed. "
              "Leaked groups are billed."),
+    {.name = "pod-deletion-cost",
+     .kind = OPTION_INT,
+     OPT(pod_deletion_cost),
+     .fallback = "0",
+     .min = INT32_MIN,
+     .max = INT32_MAX,
+     .group = GROUPS,
+     .arg = "N",
+     .help = "What is written on pods of ReplicaSets as their deletion cost, unless they have one: "
+             "below 0 they go before the pods of other nodes when a Deployment shrinks. 0 writes "
+             "nothing."},
 
     {.name = "config",
      .kind = OPTION_STRING,

@@ -48,6 +48,7 @@ struct aci_kubelet_options {
     /* capacity */
     const char *cpu, *memory;
     int64_t pods;
+    int64_t pod_deletion_cost;
     /* process */
     const char *config, *log_format;
     int64_t v;

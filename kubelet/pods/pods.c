@@ -208,11 +208,12 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                            .synced = up_synced,
                                            .cpu_requested = up_cpu_requested};
     p->existence = pod_existence_new(loop, config->client);
-    p->status =
-        status_manager_new(loop, &(struct status_manager_config){.client = config->client,
-                                                                 .node_ips = p->config.node_ips,
-                                                                 .written = on_status_written,
-                                                                 .user = p});
+    p->status = status_manager_new(
+        loop, &(struct status_manager_config){.client = config->client,
+                                              .node_ips = p->config.node_ips,
+                                              .deletion_cost = config->pod_deletion_cost,
+                                              .written = on_status_written,
+                                              .user = p});
     p->services = services_new(loop, config->client, &p->config.api_server);
     p->resolver =
         pod_resolver_new(loop, &(struct pod_resolver_config){.client = config->client,

@@ -30,6 +30,7 @@ struct pods_config {
     struct json_strs node_ips;        /* status.hostIPs; the first one is status.hostIP */
     struct pod_api_server api_server; /* for the environment of pods */
     struct pod_retries retries;
+    int64_t pod_deletion_cost; /* see status_manager.h */
     /* For how long the group of a pod that ended stays; 0: 10 min. */
     int64_t finished_group_ttl_ms;
 };

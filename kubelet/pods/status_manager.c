@@ -132,7 +132,8 @@ static bool differs(const struct entry *e)
     struct vk_buf patch VK_BUF_AUTO;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
-    return status_patch_write(e->pod->meta.uid, NULL, base_of(e), &e->desired->status, &patch);
+    return status_patch_write(e->pod->meta.uid, NULL, NULL, base_of(e), &e->desired->status,
+                              &patch);
 }
 
 static bool is_settled(const struct entry *e)
@@ -169,7 +170,7 @@ static bool is_generation_alone(const struct entry *e)
 
     from.observed_generation = e->desired->status.observed_generation;
     vk_buf_init(&patch, MAX_PATCH_BYTES);
-    return !status_patch_write(e->pod->meta.uid, NULL, &from, &e->desired->status, &patch);
+    return !status_patch_write(e->pod->meta.uid, NULL, NULL, &from, &e->desired->status, &patch);
 }
 
 static enum lane lane_of(const struct entry *e)
@@ -334,18 +335,35 @@ static uint64_t version_to_name(const struct entry *e)
     return version == e->conflict_rv ? 0 : version;
 }
 
+/* It goes with a status that is written anyway, since the API server takes annotations there: no
+ * request and no right more. Somebody's own cost stays. */
+static bool counts_deletion_cost(const struct pod *pod)
+{
+    const struct owner_reference *owners = pod->meta.owner_references.v;
+
+    if (pairs_get(&pod->meta.annotations, POD_DELETION_COST))
+        return false;
+    for (size_t i = 0; i < pod->meta.owner_references.n; i++)
+        if (owners[i].controller && vk_streq(owners[i].kind, "ReplicaSet"))
+            return true;
+    return false;
+}
+
 static void start_patch(struct entry *e)
 {
     struct status_manager *m = e->manager;
     struct vk_buf patch VK_BUF_AUTO, path VK_BUF_AUTO;
-    char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL;
+    char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL, *cost VK_AUTOFREE = NULL;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
     vk_buf_init(&path, 4096);
     e->sent_rv = version_to_name(e);
     if (e->sent_rv)
         version = vk_asprintf("%" PRIu64, e->sent_rv);
-    if (!status_patch_write(e->pod->meta.uid, version, base_of(e), &e->desired->status, &patch))
+    if (m->config.deletion_cost && counts_deletion_cost(e->pod))
+        cost = vk_asprintf("%" PRId64, m->config.deletion_cost);
+    if (!status_patch_write(e->pod->meta.uid, version, cost, base_of(e), &e->desired->status,
+                            &patch))
         return;
     vk_buf_adds(&path, "/api/v1/namespaces/");
     url_encode(&path, vk_str_of(e->pod->meta.namespace_));

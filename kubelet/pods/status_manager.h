@@ -18,6 +18,9 @@ struct status_manager;
 struct status_manager_config {
     struct rest_client *client;
     struct json_strs node_ips; /* copied */
+    /* What the removal of a ReplicaSet's pod costs beside its other pods', of which it removes the
+     * cheapest first; 0: not said. Source: ReplicaSet, pod deletion cost. */
+    int64_t deletion_cost;
     /*
      * The API server has the status that was set last, or the pod is gone there. Never from inside
      * status_manager_set.

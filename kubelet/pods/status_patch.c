@@ -143,7 +143,7 @@ static void put_ips(struct json_writer *w, const char *key, const struct json_st
     json_end_array(w);
 }
 
-bool status_patch_write(const char *uid, const char *resource_version,
+bool status_patch_write(const char *uid, const char *resource_version, const char *deletion_cost,
                         const struct pod_status *from, const struct pod_status *to,
                         struct vk_buf *out)
 {
@@ -161,6 +161,11 @@ bool status_patch_write(const char *uid, const char *resource_version,
     json_begin_object(&w, "metadata");
     json_put_string(&w, "uid", uid);
     json_put_string_if(&w, "resourceVersion", resource_version);
+    if (deletion_cost) {
+        json_begin_object(&w, "annotations");
+        json_put_string(&w, POD_DELETION_COST, deletion_cost);
+        json_end_object(&w);
+    }
     json_end_object(&w);
     json_begin_object(&w, "status");
     pod_status_write(&w, &c.set);

@@ -460,6 +460,40 @@ static void foreign_end_stays(void **state)
     assert_non_null(strstr(p->status, "\"Failed\""));
 }
 
+static void only_pods_of_replica_sets_get_a_deletion_cost(void **state)
+{
+#define OWNED(kind, controller)                                                                    \
+    "\"ownerReferences\":[{\"apiVersion\":\"apps/v1\",\"kind\":\"" kind                            \
+    "\",\"name\":\"o\",\"uid\":\"o\",\"controller\":" controller "}]"
+    static const struct {
+        const char *metadata;
+        bool counts;
+    } cases[] = {
+        {OWNED("ReplicaSet", "true"), true},
+        {OWNED("ReplicaSet", "false"), false},
+        {OWNED("StatefulSet", "true"), false},
+        {"\"labels\":{}", false},
+        {OWNED("ReplicaSet", "true") ",\"annotations\":{\"" POD_DELETION_COST "\":\"7\"}", false},
+        {OWNED("ReplicaSet", "true") ",\"annotations\":{\"other\":\"7\"}", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(cases); i++) {
+        char *text VK_AUTOFREE =
+            vk_asprintf("{\"metadata\":{\"namespace\":\"n\",\"name\":\"p\",\"uid\":\"u\",%s},"
+                        "\"spec\":" SPEC "}",
+                        cases[i].metadata);
+        struct pod *pod = NULL;
+        struct vk_err err;
+
+        if (pod_parse(vk_str_of(text), &pod, &err) < 0)
+            fail_msg("%s", err.msg);
+        if (counts_deletion_cost(pod) != cases[i].counts)
+            fail_msg("%s", cases[i].metadata);
+        pod_unref(pod);
+    }
+}
+
 int main(void)
 {
 #define ONE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -485,6 +519,7 @@ int main(void)
         ONE(answer_that_ignores_the_patch_is_no_endless_loop),
         ONE(forgotten_pod_is_not_written),
         ONE(foreign_end_stays),
+        cmocka_unit_test(only_pods_of_replica_sets_get_a_deletion_cost),
     };
 
     log_init(LOG_TEXT, 0);

@@ -132,14 +132,16 @@ static void patch_holds_what_changed_and_no_more(void **state)
         bool changed;
 
         vk_buf_init(&out, 65536);
-        changed = status_patch_write("uid-1", i % 2 ? "7" : NULL, &from->status, &to->status, &out);
+        changed = status_patch_write("uid-1", i % 2 ? "7" : NULL, i % 3 ? NULL : "-5",
+                                     &from->status, &to->status, &out);
         assert_int_equal(changed, rows[i].patch != NULL);
         if (!changed) {
             assert_int_equal(vk_buf_len(&out), 0);
         } else {
-            const char *text =
-                vk_arena_printf(arena, "{\"metadata\":{\"uid\":\"uid-1\"%s},\"status\":{%s}}",
-                                i % 2 ? ",\"resourceVersion\":\"7\"" : "", rows[i].patch);
+            const char *text = vk_arena_printf(
+                arena, "{\"metadata\":{\"uid\":\"uid-1\"%s%s},\"status\":{%s}}",
+                i % 2 ? ",\"resourceVersion\":\"7\"" : "",
+                i % 3 ? "" : ",\"annotations\":{\"" POD_DELETION_COST "\":\"-5\"}", rows[i].patch);
 
             assert_int_equal(json_parse(vk_buf_str(&out), 65536, arena, &got, &err), 0);
             assert_int_equal(json_parse(vk_str_of(text), 65536, arena, &want, &err), 0);
