@@ -147,7 +147,12 @@ const struct field_row field_table[] = {
      NULL,
      {NULL}},
     {"`runtimeClassName`", NULL, NULL, NAMED "ACI has one runtime", {"everything-ignored"}},
-    {"`serviceAccountName`", NULL, "its token, bound to the pod", NULL, {"file-volumes"}},
+    {"`serviceAccountName`",
+     NULL,
+     "tokens bound to the pod; those of other audiences for a year or as long as is granted, since "
+     "nothing renews them: an Event comes before they end",
+     NULL,
+     {"file-volumes"}},
     {"volumes `configMap`, `secret`, `downwardAPI`, `projected`",
      "secret volumes, one for each "
      "directory of files",

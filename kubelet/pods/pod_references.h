@@ -21,6 +21,7 @@ struct token_reference {
     const char *audience; /* NULL: the API server's */
     int64_t expiration_seconds;
     const struct vk_secret *token; /* in the arena; NULL until it was issued */
+    int64_t expires_wall_ms;       /* 0: not known */
 };
 struct pod_references {
     const struct pod *pod; /* borrowed */

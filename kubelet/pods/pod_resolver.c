@@ -9,11 +9,14 @@
 #include "kubelet/pods/image_pull_secrets.h"
 #include "kubelet/pods/object_cache.h"
 #include "kubelet/pods/share_reader.h"
+#include "kubelet/pods/token_claims.h"
 #include "kubelet/pods/volume_files.h"
 
 /* All that one pod refers to; a group's body is far smaller. */
 #define MAX_POD_DATA_BYTES (16u << 20)
 #define MAX_TOKEN_BYTES (64u * 1024)
+/* What the API server writes into every pod, and lets live for a year. */
+#define OWN_TOKEN_SECONDS 3607
 
 struct pod_resolver {
     struct vk_loop *loop;
@@ -117,6 +120,9 @@ static void finish(struct pod_resolution *x)
         fail(x, &err);
         return;
     }
+    if (x->resolver->config.expiries)
+        token_expiries_note(x->resolver->config.expiries, x->pod, x->references->tokens,
+                            x->references->token_count);
     out->pod = vk_take(x->pod);
     out->arena_ = vk_take(x->arena);
     resolution_free(x);
@@ -195,6 +201,7 @@ static int read_token(struct pod_resolution *x, struct vk_str body, struct token
         return vk_err_set(err, VK_PROTOCOL, "token for pod %s: the answer holds none",
                           pod_key(x->pod));
     t->token = vk_arena_secret(x->arena, text, vk_str_of(text).n);
+    (void)token_claims_expiry_ms(vk_str_of(text), &t->expires_wall_ms);
     vk_wipe((void *)(uintptr_t)text, vk_str_of(text).n);
     return 0;
 }
@@ -270,8 +277,11 @@ static void write_token_request(const struct pod *pod, const struct token_refere
     if (!vk_str_empty(t->audience))
         json_put_string(&w, NULL, t->audience);
     json_end_array(&w);
-    if (t->expiration_seconds)
-        json_put_int(&w, "expirationSeconds", t->expiration_seconds);
+    /* Nothing renews it in a running container: as long as can be had. */
+    json_put_int(&w, "expirationSeconds",
+                 vk_str_empty(t->audience) && t->expiration_seconds == OWN_TOKEN_SECONDS
+                     ? OWN_TOKEN_SECONDS
+                     : TOKEN_LIFE_S);
     json_begin_object(&w, "boundObjectRef");
     json_put_string(&w, "kind", "Pod");
     json_put_string(&w, "apiVersion", "v1");

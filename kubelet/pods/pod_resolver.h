@@ -10,6 +10,7 @@
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/client/rest.h"
 #include "kubelet/pods/services.h"
+#include "kubelet/pods/token_expiries.h"
 #include "kubelet/provider.h"
 
 struct pod_resolver;
@@ -20,6 +21,7 @@ struct pod_resolver_config {
     struct event_recorder *events;
     const struct provider *provider; /* the node's capacity, for the downward API */
     const struct services *services; /* for the environment; NULL: none */
+    struct token_expiries *expiries; /* is told of the tokens; or NULL */
     struct json_strs node_ips;       /* borrowed */
 };
 struct pod_resolver *pod_resolver_new(struct vk_loop *loop,

@@ -12,6 +12,7 @@
 #include "kubelet/pods/pod_workers.h"
 #include "kubelet/pods/services.h"
 #include "kubelet/pods/status_manager.h"
+#include "kubelet/pods/token_expiries.h"
 #include "kubelet/stats/pod_phases.h"
 
 struct pods {
@@ -21,6 +22,7 @@ struct pods {
     struct pod_existence *existence;
     struct status_manager *status;
     struct services *services;
+    struct token_expiries *expiries;
     struct pod_resolver *resolver;
     struct pod_workers *workers;
     struct pod_manager *manager;
@@ -37,6 +39,8 @@ static void on_changed(void *user, const struct pod *pod, bool initial)
         pod_phases_note(p->phases, pod->meta.uid, POD_SEEN, vk_wall_ns());
         pod_phases_note(p->phases, pod->meta.uid, POD_BOUND, bound ? bound->last_transition_ns : 0);
     }
+    if (vk_streq(pod->status.phase, "Succeeded") || vk_streq(pod->status.phase, "Failed"))
+        token_expiries_forget(p->expiries, pod->meta.uid);
     pod_workers_update(p->workers, pod, initial);
 }
 
@@ -45,6 +49,7 @@ static void on_removed(void *user, const struct pod *pod)
     struct pods *p = user;
 
     pod_phases_forget(p->phases, pod->meta.uid);
+    token_expiries_forget(p->expiries, pod->meta.uid);
     pod_workers_removed(p->workers, pod);
 }
 
@@ -215,11 +220,13 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                               .written = on_status_written,
                                               .user = p});
     p->services = services_new(loop, config->client, &p->config.api_server);
+    p->expiries = token_expiries_new(loop, config->events);
     p->resolver =
         pod_resolver_new(loop, &(struct pod_resolver_config){.client = config->client,
                                                              .events = config->events,
                                                              .provider = config->provider,
                                                              .services = p->services,
+                                                             .expiries = p->expiries,
                                                              .node_ips = p->config.node_ips});
     p->workers = pod_workers_new(
         loop, &(struct pod_workers_config){.client = config->client,
@@ -276,6 +283,7 @@ void pods_free(struct pods *p)
     pod_workers_free(p->workers);
     pod_resolver_free(p->resolver);
     services_free(p->services);
+    token_expiries_free(p->expiries);
     status_manager_free(p->status);
     pod_existence_free(p->existence);
     pod_phases_free(p->phases);
@@ -335,6 +343,11 @@ const struct vk_err *pods_watch_error(const struct pods *p)
 void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES])
 {
     pod_workers_count(p->workers, counts);
+}
+
+void pods_count_tokens(const struct pods *p, struct token_expiry_counts *ret)
+{
+    token_expiries_count(p->expiries, ret);
 }
 
 const struct pod_phases *pods_phases(const struct pods *p)

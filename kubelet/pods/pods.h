@@ -97,6 +97,9 @@ enum pod_worker_state {
 const char *pod_worker_state_name(enum pod_worker_state state);
 /* Workers per state; for metrics and logs. */
 void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES]);
+/* Tokens that can't be renewed; for metrics. */
+struct token_expiry_counts;
+void pods_count_tokens(const struct pods *p, struct token_expiry_counts *ret);
 /* How long pods take to start; for metrics. */
 struct pod_phases;
 const struct pod_phases *pods_phases(const struct pods *p);

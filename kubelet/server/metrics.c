@@ -7,6 +7,7 @@
 
 #include "base/prometheus.h"
 #include "kubelet/client/event_recorder.h"
+#include "kubelet/pods/token_expiries.h"
 #include "kubelet/server/handlers.h"
 #include "kubelet/server/long_answer.h"
 #include "kubelet/stats/pod_phases.h"
@@ -57,6 +58,23 @@ static void write_pods(const struct handler_context *c, struct vk_buf *out)
             PROMETHEUS_LABELS({"state", pod_worker_state_name((enum pod_worker_state)i)}),
             counts[i]);
     pod_phases_write(pods_phases(c->pods), out);
+}
+
+static void write_tokens(const struct handler_context *c, struct vk_buf *out)
+{
+    struct token_expiry_counts counts;
+
+    pods_count_tokens(c->pods, &counts);
+    prometheus_family(out, "aci_kubelet_pods_with_expiring_tokens", PROMETHEUS_GAUGE,
+                      "Pods with a service account token that is near its end and can't be "
+                      "renewed; see their Event TokenExpiresSoon.");
+    prometheus_uint(out, "aci_kubelet_pods_with_expiring_tokens", NULL, counts.expiring);
+    if (counts.first_expiry_wall_ms == 0)
+        return;
+    prometheus_family(out, "aci_kubelet_pod_token_first_expiry_timestamp_seconds", PROMETHEUS_GAUGE,
+                      "When the first of the pods' tokens expires.");
+    prometheus_int(out, "aci_kubelet_pod_token_first_expiry_timestamp_seconds", NULL,
+                   counts.first_expiry_wall_ms / 1000);
 }
 
 static void write_watch(const struct handler_context *c, struct vk_buf *out)
@@ -182,6 +200,7 @@ void handle_metrics(const struct handler_context *c, struct http_exchange *x)
     vk_buf_init(&text, ANSWER_LIMIT);
     write_process(c, &text);
     write_pods(c, &text);
+    write_tokens(c, &text);
     write_watch(c, &text);
     write_events(c, &text);
     write_requests(c, &text);

@@ -18,6 +18,11 @@ def log_of(world, namespace, pod):
     return world.kubectl("logs", "-n", namespace, pod, check=False).stdout
 
 
+def claims_of(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
 @pytest.fixture(name="reviewer")
 def _reviewer(world, namespace):
     """The namespace's default account may have tokens reviewed."""
@@ -41,14 +46,18 @@ def test_a_pod_knows_its_address_its_services_and_the_api_server(world, namespac
         f'curl -sS --retry 5 --retry-all-errors --cacert {TOKENS}/ca.crt '
         '-H "Authorization: Bearer $T" -H "Content-Type: application/json" '
         f'-d "{review}" "https://$KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT/apis/'
-        'authentication.k8s.io/v1/tokenreviews" | tr -d "\\n"\necho\nexec sleep 3600')
+        'authentication.k8s.io/v1/tokenreviews" | tr -d "\\n"\necho\n'
+        "cat /tokens/vault; echo; exec sleep 3600")
     pod = manifests.pod("asker", manifests.container(
         "main", SHELL, command=["/bin/sh", "-c"], args=[script, "--bind=$(POD_IP):80"],
         env=[{"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-             {"name": "URL", "value": "http://$(POD_IP)/"}]))
+             {"name": "URL", "value": "http://$(POD_IP)/"}],
+        volumeMounts=[{"name": "tokens", "mountPath": "/tokens"}]),
+        volumes=[{"name": "tokens", "projected": {"sources": [{"serviceAccountToken": {
+            "path": "vault", "audience": "vault", "expirationSeconds": 600}}]}}])
     pod["metadata"]["annotations"] = {"aci-kubelet.io/start-wrapper": "true"}
     world.apply(namespace, pod)
-    said = eventually(lambda: (text := log_of(world, namespace, "asker")).count("\n") >= 2 and text,
+    said = eventually(lambda: (text := log_of(world, namespace, "asker")).count("\n") >= 3 and text,
                       60, "the pod has asked the API server").splitlines()
     address = world.pod(namespace, "asker").status.pod_ip
     assert said[0] == f"{address} http://{address}/ --bind={address}:80 10.96.7.7 5432"
@@ -56,6 +65,10 @@ def test_a_pod_knows_its_address_its_services_and_the_api_server(world, namespac
     assert status["authenticated"] is True, said[1]
     assert status["user"]["username"] == f"system:serviceaccount:{namespace}:default"
     assert status["user"]["extra"]["authentication.kubernetes.io/pod-name"] == ["asker"]
+    # Nothing can renew a file of a running group: another audience's token lives as long as granted.
+    claims = claims_of(said[2])
+    assert claims["aud"] == ["vault"]
+    assert claims["exp"] - claims["iat"] == 365 * 24 * 3600
 
 
 def pull_secret(name, server, user, password):

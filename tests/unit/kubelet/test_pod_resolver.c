@@ -112,6 +112,31 @@ static void api_access_volume_gets_a_bound_token(void **state)
     assert_string_equal(json_string_or(json_get(spec, "boundObjectRef"), "uid", ""), "uid-1");
 }
 
+static void other_tokens_are_asked_for_a_year(void **state)
+{
+    static const char *const projections[] = {"\"expirationSeconds\":600,\"audience\":\"vault\"",
+                                              "\"expirationSeconds\":3607,\"audience\":\"vault\"",
+                                              "\"expirationSeconds\":7200", ""};
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < VK_COUNT(projections); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        const struct json *request;
+        struct vk_err err;
+
+        start(f, vk_arena_printf(arena,
+                                 "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],"
+                                 "\"volumes\":[{\"name\":\"t\",\"projected\":{\"sources\":[{"
+                                 "\"serviceAccountToken\":{%s%s\"path\":\"token\"}}]}}]}",
+                                 projections[i], *projections[i] ? "," : ""));
+        RUN_UNTIL(f->w, f->done == i + 1);
+        assert_return_code(
+            json_parse(vk_buf_str(&f->w->api.last_token), 65536, arena, &request, &err), 0);
+        assert_int_equal(json_int64_or(json_get(request, "spec"), "expirationSeconds", 0),
+                         365 * 24 * 3600);
+    }
+}
+
 static void thirty_pods_read_one_config_map_once(void **state)
 {
     struct fixture *f = *state;
@@ -318,6 +343,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_resolution_can_be_cancelled_at_each_step_of_a_claim,
                                         setup, teardown),
         ONE(api_access_volume_gets_a_bound_token),
+        ONE(other_tokens_are_asked_for_a_year),
         ONE(thirty_pods_read_one_config_map_once),
         ONE(missing_object_is_asked_for_again),
         ONE(refused_token_ends_the_resolution),

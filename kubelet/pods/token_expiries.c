@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kubelet/pods/token_expiries.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/map.h"
+
+/* The wall clock may be set: what is far away is looked at again. */
+#define LOOK_AGAIN_MS (60 * 60 * 1000)
+
+struct expiry {
+    char *namespace_, *name;
+    char *audience;              /* of the token that expires first; NULL: the API server's */
+    int64_t warn_ms, expires_ms; /* wall */
+    bool warned;
+};
+struct token_expiries {
+    struct event_recorder *events;
+    struct vk_map *pods; /* UID -> struct expiry */
+    struct vk_timer timer;
+};
+
+static void expiry_free(void *p)
+{
+    struct expiry *e = p;
+
+    if (!e)
+        return;
+    vk_free(e->namespace_);
+    vk_free(e->name);
+    vk_free(e->audience);
+    vk_free(e);
+}
+
+static void warn(struct token_expiries *t, const char *uid, struct expiry *e)
+{
+    const struct object_reference about = {.kind = "Pod",
+                                           .namespace_ = e->namespace_,
+                                           .name = e->name,
+                                           .uid = uid,
+                                           .api_version = "v1"};
+    char when[VK_TIME_MAX];
+
+    vk_time_format_s(e->expires_ms, when);
+    char *message VK_AUTOFREE = vk_asprintf(
+        "the token for %s expires at %s, and the files of a running container can't be replaced on "
+        "this node: delete the pod before, its successor gets a new one",
+        e->audience ? e->audience : "the API server", when);
+    e->warned = true;
+    event_recorder_emit(t->events, &about, "Warning", "TokenExpiresSoon", message);
+}
+
+static void on_timer(void *user)
+{
+    struct token_expiries *t = user;
+    int64_t now = vk_wall_ms(), next = LOOK_AGAIN_MS;
+    const char *uid;
+    void *value;
+    size_t it = 0;
+
+    while (vk_map_next(t->pods, &it, &uid, &value)) {
+        struct expiry *e = value;
+
+        if (e->warned)
+            continue;
+        if (e->warn_ms <= now)
+            warn(t, uid, e);
+        else if (e->warn_ms - now < next)
+            next = e->warn_ms - now;
+    }
+    if (vk_map_len(t->pods))
+        vk_timer_arm(&t->timer, next);
+}
+
+struct token_expiries *token_expiries_new(struct vk_loop *loop, struct event_recorder *events)
+{
+    struct token_expiries *t = vk_calloc(1, sizeof(*t));
+
+    t->events = events;
+    t->pods = vk_map_new();
+    vk_timer_init(&t->timer, loop, "tokens expire", on_timer, t);
+    return t;
+}
+
+void token_expiries_free(struct token_expiries *t)
+{
+    if (!t)
+        return;
+    vk_timer_disarm(&t->timer);
+    vk_map_free(t->pods, expiry_free);
+    vk_free(t);
+}
+
+void token_expiries_note(struct token_expiries *t, const struct pod *pod,
+                         const struct token_reference *tokens, size_t count)
+{
+    const struct token_reference *first = NULL;
+    struct expiry *e;
+
+    for (size_t i = 0; i < count; i++)
+        if (tokens[i].expires_wall_ms > 0 &&
+            (!first || tokens[i].expires_wall_ms < first->expires_wall_ms))
+            first = &tokens[i];
+    token_expiries_forget(t, pod->meta.uid);
+    if (!first)
+        return;
+    e = vk_calloc(1, sizeof(*e));
+    e->namespace_ = vk_strdup(pod->meta.namespace_);
+    e->name = vk_strdup(pod->meta.name);
+    e->audience = vk_str_empty(first->audience) ? NULL : vk_strdup(first->audience);
+    e->expires_ms = first->expires_wall_ms;
+    e->warn_ms = e->expires_ms - (e->expires_ms - vk_wall_ms()) / 5;
+    expiry_free(vk_map_put(t->pods, pod->meta.uid, e));
+    vk_timer_arm(&t->timer, 0);
+}
+
+void token_expiries_forget(struct token_expiries *t, const char *uid)
+{
+    expiry_free(vk_map_remove(t->pods, uid));
+}
+
+void token_expiries_count(const struct token_expiries *t, struct token_expiry_counts *ret)
+{
+    struct token_expiry_counts out = {0};
+    const char *uid;
+    void *value;
+    size_t it = 0;
+
+    while (vk_map_next(t->pods, &it, &uid, &value)) {
+        const struct expiry *e = value;
+
+        out.expiring += e->warned;
+        if (out.first_expiry_wall_ms == 0 || e->expires_ms < out.first_expiry_wall_ms)
+            out.first_expiry_wall_ms = e->expires_ms;
+    }
+    *ret = out;
+}
