@@ -32,12 +32,12 @@ def test_deployment_of_http_servers_scales_up_and_down(world, namespace):
     pods = eventually(lambda: ready(world, namespace, 10), 90, "10 pods are Ready")
     assert len({pod.status.pod_ip for pod in pods}) == 10
     for pod in pods:
-        eventually(lambda pod=pod: world.fetch(pod.status.pod_ip), 10, "every pod answers")
+        eventually(lambda pod=pod: world.fetch(pod.status.pod_ip), 60, "every pod answers")
     assert len(world.groups_of(namespace)) == 10
 
     world.kubectl("scale", "-n", namespace, "deployment/burst", "--replicas=0")
     eventually(lambda: not world.pods(namespace), 60, "no pod is left")
-    eventually(lambda: not world.groups_of(namespace), 10, "no container group is left")
+    eventually(lambda: not world.groups_of(namespace), 60, "no container group is left")
 
 
 def test_kubectl_rollout_status_sees_the_deployment_complete(world, namespace):

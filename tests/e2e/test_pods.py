@@ -44,7 +44,7 @@ def test_image_entry_point_runs_where_the_pod_names_no_command(world, namespace)
     world.apply(namespace, manifests.pod("plain", manifests.container(
         "web", manifests.WEB, ports=[{"containerPort": 80}])))
     pod = phase(world, namespace, "plain", "Running")
-    assert "hello" in eventually(lambda: world.fetch(pod.status.pod_ip), 10, "it answers")
+    assert "hello" in eventually(lambda: world.fetch(pod.status.pod_ip), 60, "it answers")
     log = world.kubectl("logs", "-n", namespace, "plain").stdout
     assert "serving on port 80 as user 65532" in log
 
@@ -110,7 +110,7 @@ def test_logs_can_be_cut_as_kubectl_asks(world, namespace):
     def logs(*flags):
         return world.kubectl("logs", "-n", namespace, "lines", *flags).stdout
     whole = "".join(f"line {n}\n" for n in range(1, 21))
-    eventually(lambda: logs() == whole, 15, "all lines are there")
+    eventually(lambda: logs() == whole, 60, "all lines are there")
     assert logs("--tail=2") == "line 19\nline 20\n"
     assert logs("--tail=0") == ""
     assert logs("--limit-bytes=13") == whole[:13]
@@ -129,7 +129,7 @@ def test_deletion_ends_when_the_containers_are_gone_not_with_the_grace_period(wo
     began = time.monotonic()
     world.kubectl("delete", "pod", "-n", namespace, "slow", timeout=60)
     assert time.monotonic() - began < 30
-    eventually(lambda: not world.groups_of(namespace), 10, "its group is gone")
+    eventually(lambda: not world.groups_of(namespace), 60, "its group is gone")
 
 
 def test_pods_deleted_while_they_are_created_leave_nothing(world, namespace):
@@ -141,7 +141,7 @@ def test_pods_deleted_while_they_are_created_leave_nothing(world, namespace):
         time.sleep(0.06 * n)
         world.kubectl("delete", "pod", "-n", namespace, name, "--wait=false")
     eventually(lambda: all(gone(world, namespace, name) for name in names), 60, "all pods are gone")
-    eventually(lambda: not world.groups_of(namespace), 15, "no container group is left")
+    eventually(lambda: not world.groups_of(namespace), 60, "no container group is left")
     assert not [group for group in world.control_get("/groups")["groups"]
                 if any(name in group["name"] for name in names)]
 

@@ -137,7 +137,7 @@ def test_args_alone_follow_the_entry_point_of_the_image(world, namespace):
     world.apply(namespace, manifests.pod("args", manifests.container(
         "web", manifests.WEB, args=["-r", "from args"], ports=[{"containerPort": 80}])))
     pod = phase(world, namespace, "args", "Running")
-    assert "hello" in eventually(lambda: world.fetch(pod.status.pod_ip), 10, "it answers")
+    assert "hello" in eventually(lambda: world.fetch(pod.status.pod_ip), 60, "it answers")
     log = world.kubectl("logs", "-n", namespace, "args").stdout
     assert "serving on port 80" in log and "further flags: -r from args" in log
 

@@ -92,7 +92,7 @@ class World:
         """kill -9, as the kernel or a node that dies would do it."""
         pid = self.kubelet_pid()
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not is_running(pid), 10, f"aci-kubelet {pid} is gone")
+        eventually(lambda: not is_running(pid), 60, f"aci-kubelet {pid} is gone")
 
     def start_kubelet(self, *flags):
         self.script("kubelet", "up", self.folder, *flags)

