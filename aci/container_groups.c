@@ -187,7 +187,7 @@ struct groups_call *container_groups_get(struct container_groups *groups, const 
     return call;
 }
 
-static void end_delete(struct groups_call *call, const struct vk_err *err)
+static void end_done(struct groups_call *call, const struct vk_err *err)
 {
     const groups_done_fn fn = call->fn.done;
     void *user = call->user;
@@ -203,7 +203,7 @@ static void poll_later(struct groups_call *call, int64_t retry_after_ms)
     if (vk_mono_ms() >= call->give_up_mono_ms) {
         struct vk_err err;
         (void)vk_err_set(&err, VK_TIMEOUT, "still there after %lld s", GONE_DEADLINE_MS / 1000);
-        end_delete(call, &err);
+        end_done(call, &err);
         return;
     }
     /* Many deletions at once must not eat the reads of everybody else. */
@@ -220,7 +220,7 @@ static void on_polled(void *user, const struct arm_response *response, const str
     call->arm = NULL;
     if (err && err->code == VK_NOT_FOUND) {
         if (!call->poll_url) {
-            end_delete(call, NULL);
+            end_done(call, NULL);
             return;
         }
         /* The status document expired: the group itself must tell. */
@@ -229,7 +229,7 @@ static void on_polled(void *user, const struct arm_response *response, const str
         return;
     }
     if (err && !vk_err_is_transient(err)) {
-        end_delete(call, err);
+        end_done(call, err);
         return;
     }
     if (err || !call->poll_url) {
@@ -239,10 +239,10 @@ static void on_polled(void *user, const struct arm_response *response, const str
     struct vk_err why;
     switch (operation_read(call->style, response, &why)) {
     case OPERATION_SUCCEEDED:
-        end_delete(call, NULL);
+        end_done(call, NULL);
         return;
     case OPERATION_FAILED:
-        end_delete(call, &why);
+        end_done(call, &why);
         return;
     case OPERATION_RUNNING:
         poll_later(call, response->retry_after_ms);
@@ -267,11 +267,11 @@ static void on_deleted(void *user, const struct arm_response *response, const st
     struct groups_call *call = user;
     call->arm = NULL;
     if (err) {
-        end_delete(call, err->code == VK_NOT_FOUND ? NULL : err);
+        end_done(call, err->code == VK_NOT_FOUND ? NULL : err);
         return;
     }
     if (response->status != 202) {
-        end_delete(call, NULL);
+        end_done(call, NULL);
         return;
     }
     const char *url = NULL;
@@ -296,6 +296,30 @@ struct groups_call *container_groups_delete(struct container_groups *groups, con
                                .idempotent = true,
                                .on_done = on_deleted},
           group_path(groups, name, ""));
+    return call;
+}
+
+static void on_restarted(void *user, const struct arm_response *response, const struct vk_err *err)
+{
+    struct groups_call *call = user;
+    (void)response;
+    call->arm = NULL;
+    end_done(call, err);
+}
+
+struct groups_call *container_groups_restart(struct container_groups *groups, const char *name,
+                                             struct groups_turn turn, groups_done_fn done,
+                                             void *user)
+{
+    struct groups_call *call = call_new(groups, "restart", name, user);
+    call->fn.done = done;
+    start(call,
+          (struct arm_request){.method = "POST",
+                               .deadline_ms = PUT_DEADLINE_MS,
+                               .priority = turn.priority,
+                               .owner = turn.owner,
+                               .on_done = on_restarted},
+          group_path(groups, name, "/restart"));
     return call;
 }
 

@@ -49,6 +49,14 @@ struct groups_call *container_groups_get(struct container_groups *groups, const 
 struct groups_call *container_groups_delete(struct container_groups *groups, const char *name,
                                             groups_done_fn done, void *user);
 
+/*
+ * Starts all containers of the group anew, in place. Success: accepted. A group that is changing is
+ * refused with VK_CONFLICT.
+ */
+struct groups_call *container_groups_restart(struct container_groups *groups, const char *name,
+                                             struct groups_turn turn, groups_done_fn done,
+                                             void *user);
+
 /* Each group of the list in turn, borrowed for the call, without instance views. */
 typedef void (*group_item_fn)(void *user, const struct container_group *group);
 struct groups_listing {

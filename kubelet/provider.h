@@ -208,6 +208,14 @@ struct provider_ops {
      */
     bool (*runs_probe)(void *p, const struct pod *pod, const struct container *container,
                        enum probe_kind kind);
+    /*
+     * Starts all containers of a pod that runs anew, in place; success: it was accepted, and status
+     * arrives by upcall. Whether one that failed was acted on is unknown. NULL: it can't.
+     */
+    void (*restart_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
+    /* Something says that the pod's containers may have changed: its status is asked for soon.
+     * NULL: changes are told anyway. */
+    void (*look_at_pod)(void *p, const struct pod_identity *id);
     /* A reachable platform completes with NULL: the node's condition ProviderUnreachable. */
     void (*ping)(void *p, provider_done_fn done, void *user);
     /* Forgets the pod: it is gone from the API server and its group is gone. */

@@ -110,6 +110,13 @@ static void aci_delete_pod(void *self, const struct pod_identity *id, provider_d
     group_writer_delete(p->writer, id, done, user);
 }
 
+static void aci_restart_pod(void *self, const struct pod_identity *id, provider_done_fn done,
+                            void *user)
+{
+    struct aci_provider *p = self;
+    group_writer_restart(p->writer, id, done, user);
+}
+
 static void aci_retire_pod(void *self, const struct pod_identity *id, provider_done_fn done,
                            void *user)
 {
@@ -295,6 +302,12 @@ static void aci_stop(void *self)
     }
 }
 
+static void aci_look_at_pod(void *self, const struct pod_identity *id)
+{
+    struct aci_provider *p = self;
+    tracker_hint(p->tracker, id->uid);
+}
+
 static bool aci_runs_probe(void *p, const struct pod *pod, const struct container *container,
                            enum probe_kind kind)
 {
@@ -324,6 +337,8 @@ static const struct provider_ops aci_ops = {
     .get_capacity = aci_get_capacity,
     .is_synced = aci_is_synced,
     .runs_probe = aci_runs_probe,
+    .restart_pod = aci_restart_pod,
+    .look_at_pod = aci_look_at_pod,
     .ping = aci_ping,
     .forget_pod = aci_forget_pod,
     .settle = aci_settle,

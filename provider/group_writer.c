@@ -28,9 +28,10 @@ struct group_writer {
     bool settling; /* nothing is sent any more */
 };
 
-enum write_kind { WRITE_CREATE, WRITE_FIND, WRITE_DELETE };
+enum write_kind { WRITE_CREATE, WRITE_FIND, WRITE_DELETE, WRITE_RESTART };
 
-/* One create_pod, find_pod or delete_pod under way. Hangs on its pod unless it never got that far.
+/* One create_pod, find_pod, delete_pod or restart_pod under way. Hangs on its pod unless it never
+ * got that far.
  */
 struct write_op {
     struct vk_list link;
@@ -436,6 +437,34 @@ void group_writer_find(struct group_writer *w, const struct pod_identity *id, pr
     op->pod = pod;
     pod->write = op;
     op->call = container_groups_get(w->groups, pod->group, turn_of(pod), on_found, op);
+}
+
+static void on_restarted(void *user, const struct vk_err *err)
+{
+    struct write_op *op = user;
+    op->call = NULL;
+    op->writes = false;
+    tracker_hint(op->writer->tracker, op->pod->uid);
+    finish(op, err);
+}
+
+void group_writer_restart(struct group_writer *w, const struct pod_identity *id,
+                          provider_done_fn done, void *user)
+{
+    struct tracked_pod *pod = tracker_get(w->tracker, id);
+    struct write_op *op = op_new(w, WRITE_RESTART, done, user);
+    struct vk_err err;
+    if (pod->write) {
+        (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
+        finish(op, &err);
+        return;
+    }
+    op->pod = pod;
+    pod->write = op;
+    if (is_too_late(op))
+        return;
+    op->writes = true;
+    op->call = container_groups_restart(w->groups, pod->group, turn_of(pod), on_restarted, op);
 }
 
 static void on_deleted(void *user, const struct vk_err *err)

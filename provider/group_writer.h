@@ -34,3 +34,6 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
                          provider_done_fn done, void *user);
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
                          provider_done_fn done, void *user);
+/* As restart_pod. VK_CONFLICT while another write is under way. */
+void group_writer_restart(struct group_writer *w, const struct pod_identity *id,
+                          provider_done_fn done, void *user);

@@ -266,6 +266,26 @@ static void check_delete(struct world *w, const struct script_step *steps, size_
     assert_int_equal(w->server.next, n);
 }
 
+static void a_restart_ends_when_it_is_accepted(void **state)
+{
+    struct world *w = *state;
+    static const struct script_step accepted[] = {{204, NULL, "Azure-AsyncOperation", "@/op"}};
+    static const struct script_step busy[] = {
+        {409, "{\"error\":{\"code\":\"ContainerGroupTransitioning\",\"message\":\"m\"}}", NULL,
+         NULL}};
+    const struct groups_turn turn = {.priority = THROTTLE_CREATE};
+
+    script_play(&w->server, accepted, VK_COUNT(accepted));
+    (void)container_groups_restart(w->groups, "g", turn, on_done, w);
+    wait_done(w);
+    assert_int_equal(w->err.code, VK_OK);
+    script_play(&w->server, busy, VK_COUNT(busy));
+    (void)container_groups_restart(w->groups, "g", turn, on_done, w);
+    wait_done(w);
+    assert_int_equal(w->err.code, VK_CONFLICT);
+    assert_int_equal(w->server.next, 1);
+}
+
 static void a_delete_ends_when_the_group_is_gone(void **state)
 {
     struct world *w = *state;
@@ -447,6 +467,7 @@ int main(void)
         WITH_WORLD(a_list_follows_its_links_and_skips_what_it_cannot_read),
         WITH_WORLD(a_link_to_another_host_gets_no_token),
         WITH_WORLD(a_delete_ends_when_the_group_is_gone),
+        WITH_WORLD(a_restart_ends_when_it_is_accepted),
         WITH_WORLD(logs_ask_for_what_is_wanted),
         WITH_WORLD(what_arm_says_of_its_buckets_is_believed),
         WITH_WORLD(a_429_is_waited_for_and_not_shown),
