@@ -253,12 +253,14 @@ void kubelet_shutdown(struct kubelet *k, void (*done)(void *user), void *user)
     vk_timer_arm(&k->shutdown_timer, 0);
 }
 
-static void build_rooms(struct kubelet *k)
+static void build_rooms(struct kubelet *k, struct http_client *http)
 {
     struct pods_config pods = {
         .client = k->client,
+        .http = http,
         .provider = k->provider,
         .node_name = k->config.node.name,
+        .kubelet_version = k->config.node.kubelet_version,
         .node_ips = {.v = &k->config.node.internal_ip, .n = 1},
         .api_server = k->api_server,
         .finished_group_ttl_ms = k->config.finished_group_ttl_ms,
@@ -410,7 +412,7 @@ int kubelet_new(struct vk_loop *loop, struct http_client *http, const struct kub
         vk_free(k);
         return -(int)err->code;
     }
-    build_rooms(k);
+    build_rooms(k, http);
     if (keep_client_certificate(k, err) < 0 || open_port(k, err) < 0) {
         kubelet_free(k);
         return -(int)err->code;

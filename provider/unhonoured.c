@@ -6,7 +6,6 @@
 #include "provider/dns.h"
 #include "provider/group_sku.h"
 #include "provider/ports.h"
-#include "provider/probes.h"
 #include "provider/security_context.h"
 #include "provider/validation.h"
 
@@ -47,14 +46,11 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
 }
 
 /* What is the kubelet's to do as long as it does not. */
-static void name_kubelet_work(const struct unhonoured_context *c, const struct container *s,
-                              const char *where, struct ignored_fields *ret, struct vk_arena *arena)
+static void name_kubelet_work(const struct container *s, const char *where,
+                              struct ignored_fields *ret, struct vk_arena *arena)
 {
     const struct lifecycle *l = s->lifecycle;
     const struct flag flags[] = {
-        {s->liveness_probe && !probes_run_by_aci(c->pod, s, PROBE_LIVENESS), ".livenessProbe"},
-        {s->readiness_probe != NULL, ".readinessProbe"},
-        {s->startup_probe != NULL, ".startupProbe"},
         {l && l->post_start, ".lifecycle.postStart"},
         {l && l->pre_stop, ".lifecycle.preStop"},
     };
@@ -91,7 +87,7 @@ static void name_container(const struct unhonoured_context *c, const struct grou
         {!vk_str_empty(log) && !vk_streq(log, "/dev/termination-log"), ".terminationMessagePath"},
     };
     name_services(m, where, ret, arena);
-    name_kubelet_work(c, s, where, ret, arena);
+    name_kubelet_work(s, where, ret, arena);
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
     security_context_name_ignored(c->pod, m, c->annotations, ret, arena);
 }

@@ -55,6 +55,12 @@ struct pod_worker {
     int64_t retry_at_ms; /* monotonic; nothing is tried before */
     int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
 
+    bool wants_restart;         /* a probe says that a container has to be started anew */
+    char restart_container[64]; /* that one, */
+    int64_t restart_run_ns;     /* as long as this run of it goes on */
+    int64_t restart_at_ms;      /* monotonic; not before */
+    struct backoff restart_backoff;
+
     struct backoff image_backoff;
     bool image_waits, image_backoff_shown;
     struct vk_err last_error; /* the last one that an Event told of */
@@ -103,6 +109,9 @@ void worker_terminate(struct pod_worker *w);
 
 /* Deletes the group for good, also one that is being created. */
 void worker_delete_group(struct pod_worker *w);
+
+/* RUNNING: starts the containers anew, when their back-off is over. */
+void worker_restart(struct pod_worker *w);
 
 /* FINISHED: the group goes when its time is over, the object stays. */
 void worker_finish(struct pod_worker *w);

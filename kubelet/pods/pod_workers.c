@@ -182,6 +182,8 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
+    else if (w->state == POD_WORKER_RUNNING && w->wants_restart)
+        worker_restart(w);
     worker_watch_deadline(w);
 }
 

@@ -41,6 +41,9 @@ void pod_workers_provider_synced(struct pod_workers *all);
 void pod_workers_platform_status(struct pod_workers *all, const struct provider_pod_status *status);
 /* From status_manager. */
 void pod_workers_status_written(struct pod_workers *all, const char *uid);
+/* From the prober: a liveness or startup probe of a container failed for good. */
+void pod_workers_unhealthy(struct pod_workers *all, const char *uid, const char *container,
+                           enum probe_kind kind);
 
 /* Those that wait because of a quota are tried at once; their back-off goes on where that fails. */
 void pod_workers_retry_quota(struct pod_workers *all);

@@ -10,6 +10,7 @@
 #include "kubelet/pods/pod_manager.h"
 #include "kubelet/pods/pod_resolver.h"
 #include "kubelet/pods/pod_workers.h"
+#include "kubelet/pods/prober.h"
 #include "kubelet/pods/services.h"
 #include "kubelet/pods/status_manager.h"
 #include "kubelet/pods/token_expiries.h"
@@ -20,6 +21,7 @@ struct pods {
     struct pods_config config;
     struct provider_upcalls upcalls;
     struct pod_existence *existence;
+    struct prober *prober;
     struct status_manager *status;
     struct services *services;
     struct token_expiries *expiries;
@@ -67,10 +69,40 @@ static void on_status_written(void *user, const char *uid)
     pod_workers_status_written(p->workers, uid);
 }
 
-/* The first of the containers that runs, and the readiness of all. */
+static void judge(void *user, const struct pod *pod, struct pod_status *status)
+{
+    const struct pods *p = user;
+
+    prober_judge(p->prober, pod, status);
+}
+
+static void on_status_generated(void *user, const struct pod *pod, const struct pod_status *status)
+{
+    struct pods *p = user;
+    const struct pod_condition *ready = pod_status_condition(status, "Ready");
+
+    if (ready && vk_streq(ready->status, "True"))
+        pod_phases_note(p->phases, pod->meta.uid, POD_READY, vk_wall_ns());
+    prober_observe(p->prober, pod, status);
+}
+
+static void on_status_forgotten(void *user, const char *uid)
+{
+    struct pods *p = user;
+
+    prober_forget(p->prober, uid);
+}
+
+static void on_probe_changed(void *user, const char *uid)
+{
+    struct pods *p = user;
+
+    status_manager_refresh(p->status, uid);
+}
+
+/* The first of the containers that runs. */
 static void note_start(struct pods *p, const struct provider_pod_status *status)
 {
-    const struct pod_condition *ready = pod_status_condition(&status->status, "Ready");
     const struct container_status *c = status->status.container_statuses.v;
     int64_t first = 0;
 
@@ -81,8 +113,6 @@ static void note_start(struct pods *p, const struct provider_pod_status *status)
             first = at;
     }
     pod_phases_note(p->phases, status->id.uid, POD_STARTED, first);
-    if (ready && vk_streq(ready->status, "True"))
-        pod_phases_note(p->phases, status->id.uid, POD_READY, vk_wall_ns());
 }
 
 static void note_event(struct pods *p, const char *uid, const char *reason, int64_t first_ns)
@@ -162,6 +192,23 @@ static void up_event(void *k, const struct pod_identity *id, const char *contain
                                 first_ns, last_ns);
 }
 
+static void on_probe_event(void *user, const struct pod *pod, const char *container,
+                           const char *type, const char *reason, const char *message)
+{
+    const struct pod_identity id = {
+        .namespace_ = pod->meta.namespace_, .name = pod->meta.name, .uid = pod->meta.uid};
+
+    up_event(user, &id, container, type, reason, message, 0, 0, 0);
+}
+
+static void on_unhealthy(void *user, const struct pod *pod, const char *container,
+                         enum probe_kind kind)
+{
+    struct pods *p = user;
+
+    pod_workers_unhealthy(p->workers, pod->meta.uid, container, kind);
+}
+
 static void up_pod_exists(void *k, const struct pod_identity *id, pod_exists_fn done, void *user)
 {
     struct pods *p = k;
@@ -189,9 +236,32 @@ static void copy_config(struct pods *p, const struct pods_config *config)
     p->config.node_name = vk_arena_strdup(p->arena, config->node_name);
     if (config->api_server.host)
         p->config.api_server.host = vk_arena_strdup(p->arena, config->api_server.host);
+    if (config->kubelet_version)
+        p->config.kubelet_version = vk_arena_strdup(p->arena, config->kubelet_version);
     for (size_t i = 0; i < ips->n; i++)
         copy[i] = vk_arena_strdup(p->arena, ips->v[i]);
     p->config.node_ips = (struct json_strs){.v = copy, .n = ips->n};
+}
+
+static void build_status(struct pods *p, struct vk_loop *loop)
+{
+    p->prober =
+        prober_new(loop, &(struct prober_config){.http = p->config.http,
+                                                 .provider = p->config.provider,
+                                                 .kubelet_version = p->config.kubelet_version,
+                                                 .changed = on_probe_changed,
+                                                 .event = on_probe_event,
+                                                 .unhealthy = on_unhealthy,
+                                                 .user = p});
+    p->status = status_manager_new(
+        loop, &(struct status_manager_config){.client = p->config.client,
+                                              .node_ips = p->config.node_ips,
+                                              .deletion_cost = p->config.pod_deletion_cost,
+                                              .written = on_status_written,
+                                              .judge = judge,
+                                              .generated = on_status_generated,
+                                              .forgotten = on_status_forgotten,
+                                              .user = p});
 }
 
 struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
@@ -213,13 +283,8 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                            .synced = up_synced,
                                            .cpu_requested = up_cpu_requested};
     p->existence = pod_existence_new(loop, config->client);
-    p->status = status_manager_new(
-        loop, &(struct status_manager_config){.client = config->client,
-                                              .node_ips = p->config.node_ips,
-                                              .deletion_cost = config->pod_deletion_cost,
-                                              .written = on_status_written,
-                                              .user = p});
-    p->services = services_new(loop, config->client, &p->config.api_server);
+    build_status(p, loop);
+    p->services = services_new(loop, p->config.client, &p->config.api_server);
     p->expiries = token_expiries_new(loop, config->events);
     p->resolver =
         pod_resolver_new(loop, &(struct pod_resolver_config){.client = config->client,
@@ -270,6 +335,7 @@ void pods_stop(struct pods *p)
     p->stopped = true;
     pod_manager_stop(p->manager);
     services_stop(p->services);
+    prober_stop(p->prober);
     pod_workers_stop(p->workers);
     status_manager_stop(p->status);
 }
@@ -285,6 +351,7 @@ void pods_free(struct pods *p)
     services_free(p->services);
     token_expiries_free(p->expiries);
     status_manager_free(p->status);
+    prober_free(p->prober);
     pod_existence_free(p->existence);
     pod_phases_free(p->phases);
     vk_arena_free(p->arena);

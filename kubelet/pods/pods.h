@@ -24,9 +24,11 @@ struct pod_retries {
 /* Text is copied; the pointers are borrowed until pods_free. */
 struct pods_config {
     struct rest_client *client;
+    struct http_client *http; /* for probes; NULL: none of httpGet and grpc */
     struct event_recorder *events;
     const struct provider *provider;
     const char *node_name;
+    const char *kubelet_version;      /* NULL is fine */
     struct json_strs node_ips;        /* status.hostIPs; the first one is status.hostIP */
     struct pod_api_server api_server; /* for the environment of pods */
     struct pod_retries retries;

@@ -244,6 +244,8 @@ void status_generate(const struct status_inputs *in, struct vk_arena *arena, str
     set_phase(in, &s);
     cut_times(&s.container_statuses);
     cut_times(&s.init_container_statuses);
+    if (in->judge && !status_is_terminal(&s))
+        in->judge(in->judge_user, pod, &s);
     set_addresses(in, &s);
     s.qos_class = !vk_str_empty(pod->status.qos_class) ? pod->status.qos_class : qos_class(pod);
     s.start_time_ns = whole_seconds(start_time(in));

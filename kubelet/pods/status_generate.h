@@ -16,6 +16,9 @@ struct status_inputs {
     const struct pod_status *previous;
     const struct json_strs *node_ips;
     int64_t now_ns;
+    /* Sets started and ready of containers that run, by what probes say; NULL: nobody probes. */
+    void (*judge)(void *user, const struct pod *pod, struct pod_status *status);
+    void *judge_user;
 };
 /*
  * Adds startTime, qosClass, hostIP(s), observedGeneration, containers that the platform did not

@@ -451,14 +451,18 @@ static void generate(struct entry *e, const struct pod_status *platform)
             .previous = e->desired ? &e->desired->status : &e->pod->status,
             .node_ips = &m->config.node_ips,
             .now_ns = vk_wall_ns(),
+            .judge = m->config.judge,
+            .judge_user = m->config.user,
         },
         v->arena, &v->status);
     if (e->desired && pod_status_equal(&e->desired->status, &v->status)) {
         version_unref(v);
-        return;
+    } else {
+        replace(&e->desired, v);
+        e->refused = false;
     }
-    replace(&e->desired, v);
-    e->refused = false;
+    if (m->config.generated)
+        m->config.generated(m->config.user, e->pod, &e->desired->status);
 }
 
 void status_manager_set(struct status_manager *m, const struct pod *pod,
@@ -486,6 +490,16 @@ void status_manager_observe(struct status_manager *m, const struct pod *pod)
     /* A patch whose answer was lost, or one that is not wanted any more. */
     if (!was_settled && is_settled(e))
         tell_written(e);
+}
+
+void status_manager_refresh(struct status_manager *m, const char *uid)
+{
+    struct entry *e = vk_map_get(m->entries, uid);
+
+    if (!e)
+        return;
+    generate(e, &e->desired->status);
+    kick(e);
 }
 
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid)
@@ -520,6 +534,8 @@ void status_manager_forget(struct status_manager *m, const char *uid)
 
     if (!e)
         return;
+    if (m->config.forgotten)
+        m->config.forgotten(m->config.user, uid);
     entry_free(e);
     pump(m);
 }

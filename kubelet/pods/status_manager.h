@@ -26,6 +26,13 @@ struct status_manager_config {
      * status_manager_set.
      */
     void (*written)(void *user, const char *uid);
+    /* See struct status_inputs; NULL: nobody probes. */
+    void (*judge)(void *user, const struct pod *pod, struct pod_status *status);
+    /* The pod or what its status should say is another one. From inside of set, observe and
+     * refresh. May be NULL. */
+    void (*generated)(void *user, const struct pod *pod, const struct pod_status *status);
+    /* From inside of forget; may be NULL. */
+    void (*forgotten)(void *user, const char *uid);
     void *user;
 };
 struct status_manager *status_manager_new(struct vk_loop *loop,
@@ -44,6 +51,8 @@ void status_manager_set(struct status_manager *m, const struct pod *pod,
 /* The API server's object changed: it is compared again, so that a status that others overwrote is
  * repaired. No-op for a pod that was never set. */
 void status_manager_observe(struct status_manager *m, const struct pod *pod);
+/* Probes judge otherwise than before. No-op for a pod that was never set. */
+void status_manager_refresh(struct status_manager *m, const char *uid);
 /* What was set last, or NULL. Borrowed until the next set or forget. */
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
 /* Nothing is left to write, or the pod is gone at the API server, or as good as. True for an

@@ -22,7 +22,9 @@ struct memory_provider {
     size_t fail_creates, fail_deletes;
     struct vk_err error; /* of the failures */
     size_t fail_finds;
-    size_t creates, deletes, retires, forgets, finds, busy, most_busy, adoptions;
+    size_t fail_restarts;
+    size_t creates, deletes, retires, forgets, finds, busy, most_busy, adoptions, restarts, looks;
+    int64_t run; /* of what is reported: each began a second after the one before */
     bool last_may_exist;
     int64_t ended_at_ns; /* of containers that are reported as ended */
     bool runs_on;        /* of what is reported */
@@ -62,7 +64,9 @@ static FAKE_UNUSED void memory_report(struct memory_provider *p, const char *nam
         .state = {.kind = kind,
                   .exit_code = exit_code,
                   .reason = kind == CONTAINER_TERMINATED ? "Completed" : NULL,
-                  .started_at_ns = kind == CONTAINER_WAITING ? 0 : 1700000000123456789,
+                  .started_at_ns = kind == CONTAINER_WAITING
+                                       ? 0
+                                       : (1700000000 + p->run) * 1000000000 + 123456789,
                   .finished_at_ns = kind == CONTAINER_TERMINATED ? p->ended_at_ns : 0},
     };
     const char *ip = "10.244.0.7";
@@ -257,6 +261,51 @@ static inline void memory_find(void *user, const struct pod_identity *id, provid
     vk_timer_arm(&call->timer, 0);
 }
 
+static inline void memory_restarted(void *user)
+{
+    struct memory_call *call = user;
+    struct memory_provider *p = call->p;
+
+    p->busy--;
+    p->run += !call->failed;
+    call->done(call->user, call->failed ? &call->err : NULL);
+    if (!call->failed)
+        memory_report(p, call->name, call->uid, "Running", CONTAINER_RUNNING, 0);
+    vk_free(call->uid);
+    vk_free(call->name);
+    vk_free(call);
+}
+
+static inline void memory_restart(void *user, const struct pod_identity *id, provider_done_fn done,
+                                  void *done_user)
+{
+    struct memory_provider *p = user;
+    struct memory_call *call = vk_calloc(1, sizeof(*call));
+
+    p->restarts++;
+    p->busy++;
+    *call = (struct memory_call){.p = p,
+                                 .name = vk_strdup(id->name),
+                                 .uid = vk_strdup(id->uid),
+                                 .done = done,
+                                 .user = done_user};
+    if (p->fail_restarts) {
+        p->fail_restarts--;
+        call->failed = true;
+        call->err = p->error;
+    }
+    vk_timer_init(&call->timer, p->loop, "memory provider", memory_restarted, call);
+    vk_timer_arm(&call->timer, 0);
+}
+
+static inline void memory_look(void *user, const struct pod_identity *id)
+{
+    struct memory_provider *p = user;
+
+    (void)id;
+    p->looks++;
+}
+
 static inline bool memory_is_synced(void *user)
 {
     const struct memory_provider *p = user;
@@ -272,6 +321,8 @@ static const struct provider_ops memory_ops = {
     .retire_pod = memory_retire,
     .is_synced = memory_is_synced,
     .forget_pod = memory_forget,
+    .restart_pod = memory_restart,
+    .look_at_pod = memory_look,
 };
 
 struct world {
