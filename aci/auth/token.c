@@ -13,6 +13,7 @@
 #define REFRESH_AHEAD_MS (5ll * 60 * 1000)
 /* A token that ends within this time is not handed out: the request must still arrive. */
 #define MARGIN_MS 2000
+#define AWAY_MAX_MS 8000
 
 struct token_waiter {
     struct vk_list link;
@@ -79,6 +80,8 @@ static void on_fetched(void *user, struct vk_str token, int64_t lifetime_ms,
     if (err) {
         s->failure = *err;
         int64_t wait = backoff_next_ms(&s->backoff);
+        if (err->code != VK_UNAUTHENTICATED && wait > AWAY_MAX_MS)
+            wait = AWAY_MAX_MS;
         if (err->retry_after_ms > wait)
             wait = err->retry_after_ms;
         s->retry_mono_ms = now + wait;

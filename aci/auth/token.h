@@ -52,7 +52,8 @@ struct vk_str token_source_peek(struct token_source *s);
 typedef void (*token_fn)(void *user, struct vk_str token, const struct vk_err *err);
 /*
  * Waits for a good token; never completes from inside the call. After a failed fetch, callers get
- * the same error at once until the back-off (1 s to 60 s) is over.
+ * the same error at once until the back-off is over: 1 s to 60 s where the credential was refused,
+ * to 8 s where the authority is away, so that each probe of breaker.h finds out.
  */
 struct token_waiter *token_source_get(struct token_source *s, token_fn fn, void *user);
 /* No callback afterwards. NULL is fine. */

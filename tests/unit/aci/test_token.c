@@ -50,12 +50,12 @@ static void answer(struct hand *h, const char *token, int64_t lifetime_ms)
     done(h->user, vk_str_of(token), lifetime_ms, NULL);
 }
 
-static void refuse(struct hand *h, int64_t retry_after_ms)
+static void answer_no(struct hand *h, enum vk_code code, int64_t retry_after_ms)
 {
     const token_fetched_fn done = h->done;
     assert_non_null(done);
     struct vk_err err;
-    (void)vk_err_set(&err, VK_UNAUTHENTICATED, "no");
+    (void)vk_err_set(&err, code, "no");
     err.retry_after_ms = retry_after_ms;
     h->done = NULL;
     done(h->user, VK_STR(""), 0, &err);
@@ -156,7 +156,7 @@ static void a_refusal_is_remembered_until_the_back_off_is_over(void **state)
     struct world *w = *state;
     struct caller a = {0}, b = {0}, c = {0};
     (void)token_source_get(w->source, on_token, &a);
-    refuse(&w->hand, 20000);
+    answer_no(&w->hand, VK_UNAUTHENTICATED, 20000);
     assert_int_equal(a.err.code, VK_UNAUTHENTICATED);
     (void)token_source_get(w->source, on_token, &b);
     assert_int_equal(b.calls, 0);
@@ -168,6 +168,32 @@ static void a_refusal_is_remembered_until_the_back_off_is_over(void **state)
     assert_int_equal(w->hand.fetches, 2);
     answer(&w->hand, "t1", 1000);
     assert_string_equal(c.token, "t1");
+}
+
+/* Fails ten fetches in a row; gives how long the last failure keeps others from asking. */
+static int64_t last_wait_ms(struct world *w, enum vk_code code)
+{
+    int64_t waited = 0;
+    for (int i = 0; i < 10; i++) {
+        const unsigned before = w->hand.fetches;
+        struct caller c = {0};
+        for (waited = 0; w->hand.fetches == before; waited += 500) {
+            vk_clock_advance(500);
+            struct token_waiter *waiter = token_source_get(w->source, on_token, &c);
+            if (w->hand.fetches == before)
+                token_waiter_cancel(waiter);
+        }
+        answer_no(&w->hand, code, 0);
+    }
+    return waited;
+}
+
+static void an_authority_that_is_away_is_asked_more_often_than_one_that_refuses(void **state)
+{
+    struct world *w = *state;
+    assert_in_range(last_wait_ms(w, VK_UNAUTHENTICATED), 40000, 90000);
+    assert_in_range(last_wait_ms(w, VK_UNAVAILABLE), 4000, 8500);
+    assert_in_range(last_wait_ms(w, VK_TIMEOUT), 4000, 8500);
 }
 
 static void freeing_cancels_the_request_under_way(void **state)
@@ -191,6 +217,7 @@ int main(void)
         WITH_WORLD(a_token_near_its_end_is_refreshed_behind_its_use),
         WITH_WORLD(an_invalidated_token_is_not_used_again),
         WITH_WORLD(a_refusal_is_remembered_until_the_back_off_is_over),
+        WITH_WORLD(an_authority_that_is_away_is_asked_more_often_than_one_that_refuses),
         WITH_WORLD(freeing_cancels_the_request_under_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
