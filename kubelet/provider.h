@@ -238,6 +238,7 @@ struct provider_pod_status {
     /* By Kubernetes' rules the pod has ended, but the platform runs a container of it again: the
      * group must go. */
     bool runs_on;
+    const char *size; /* what is paid for, such as "1.5 CPU and 2 GB"; NULL: not known */
 };
 
 /* Offered by the kubelet; `k` is its own pointer. */

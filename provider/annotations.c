@@ -123,6 +123,10 @@ const struct annotation_def annotation_defs[] = {
      .value = "`directory`",
      .help = "a file mounted by subPath becomes a volume over its whole directory, which hides "
              "what the image has there"},
+    {.name = "billed-size",
+     AT(billed_size),
+     .value = "as `1.5 CPU and 2 GB`",
+     .help = "written by aci-kubelet: what the running group is billed for"},
 };
 const size_t annotation_count = VK_COUNT(annotation_defs);
 

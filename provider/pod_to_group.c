@@ -112,7 +112,7 @@ int pod_to_group(const struct resolved_pod *pod, const struct provider_env *env,
     name_unhonoured(&plan, arena);
     *ret_notes = (struct group_notes){
         .ignored = plan.ignored,
-        .size = resources_text(&plan.resources, arena),
+        .size = resources_text(plan.resources.cpu_centi, plan.resources.memory_deci, arena),
         .cpu_milli = plan.resources.cpu_centi * 10,
         .is_larger = plan.resources.is_larger,
     };

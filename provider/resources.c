@@ -205,15 +205,15 @@ int resources_of_pod(const struct resolved_pod *pod, const struct group_layout *
     return 0;
 }
 
-const char *resources_text(const struct pod_resources *resources, struct vk_arena *arena)
+const char *resources_text(int64_t cpu_centi, int64_t memory_deci, struct vk_arena *arena)
 {
     struct vk_buf text;
     struct json_writer w;
     vk_buf_init(&text, 128);
     json_writer_init(&w, &text);
     json_begin_array(&w, NULL);
-    json_put_fixed(&w, NULL, resources->cpu_centi, 2);
-    json_put_fixed(&w, NULL, resources->memory_deci, 1);
+    json_put_fixed(&w, NULL, cpu_centi, 2);
+    json_put_fixed(&w, NULL, memory_deci, 1);
     json_end_array(&w);
     struct vk_str memory;
     const struct vk_str cpu = vk_str_cut(

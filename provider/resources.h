@@ -34,4 +34,4 @@ VK_MUST_CHECK int resources_of_pod(const struct resolved_pod *pod,
                                    struct vk_arena *arena, struct pod_resources *ret,
                                    struct vk_err *err);
 /* "1.5 CPU and 2 GB": the billed size, for people. */
-const char *resources_text(const struct pod_resources *resources, struct vk_arena *arena);
+const char *resources_text(int64_t cpu_centi, int64_t memory_deci, struct vk_arena *arena);

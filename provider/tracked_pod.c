@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/crypto.h"
+#include "provider/resources.h"
 
 /* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
  * deterministic names still keep repeats from becoming new Events. */
@@ -40,6 +41,20 @@ void tracked_pod_free(struct tracked_pod *pod)
 struct pod_identity tracked_pod_identity(const struct tracked_pod *pod)
 {
     return (struct pod_identity){.namespace_ = pod->namespace_, .name = pod->name, .uid = pod->uid};
+}
+
+struct provider_pod_status tracked_pod_report(const struct tracked_pod *pod, bool group_exists,
+                                              struct vk_arena *arena)
+{
+    return (struct provider_pod_status){
+        .id = tracked_pod_identity(pod),
+        .group_exists = group_exists,
+        .status = pod->status,
+        .runs_on = pod->runs_on,
+        .size = pod->cpu_milli
+                    ? resources_text(pod->cpu_milli / 10, pod->memory_bytes / 100000000, arena)
+                    : NULL,
+    };
 }
 
 void tracked_pod_note_group(struct tracked_pod *pod, const struct container_group *group)

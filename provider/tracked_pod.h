@@ -91,6 +91,9 @@ struct tracked_pod *tracked_pod_new(const struct pod_identity *id);
 void tracked_pod_free(struct tracked_pod *pod);
 /* Borrowed from the pod. */
 struct pod_identity tracked_pod_identity(const struct tracked_pod *pod);
+/* What the kubelet is told; borrows from the pod and the arena. */
+struct provider_pod_status tracked_pod_report(const struct tracked_pod *pod, bool group_exists,
+                                              struct vk_arena *arena);
 
 /* A GET showed the pod's group: it exists, and this is what it costs by. */
 void tracked_pod_note_group(struct tracked_pod *pod, const struct container_group *group);

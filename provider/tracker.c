@@ -249,12 +249,8 @@ bool tracker_is_ours(const struct tracker *t, const struct tracked_pod *pod,
 
 static void report(struct tracker *t, struct tracked_pod *pod, bool group_exists)
 {
-    const struct provider_pod_status status = {
-        .id = tracked_pod_identity(pod),
-        .group_exists = group_exists,
-        .status = pod->status,
-        .runs_on = pod->runs_on,
-    };
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct provider_pod_status status = tracked_pod_report(pod, group_exists, arena);
     t->upcalls->status_changed(t->upcalls->k, &status);
 }
 

@@ -128,6 +128,8 @@ static void up_status_changed(void *k, const struct provider_pod_status *status)
     struct pods *p = k;
 
     note_start(p, status);
+    if (status->size)
+        status_manager_note_size(p->status, status->id.uid, status->size);
     pod_workers_platform_status(p->workers, status);
 }
 

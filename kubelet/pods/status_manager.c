@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/url.h"
+#include "kubelet/pods/status_annotations.h"
 #include "kubelet/pods/status_generate.h"
 #include "kubelet/pods/status_patch.h"
 
@@ -44,6 +45,7 @@ struct entry {
     struct version *sent;         /* while a patch is under way */
     struct version *acknowledged; /* newer than pod: the watch has not shown it yet */
     uint64_t acknowledged_rv;
+    char *size;           /* what is paid for; or NULL */
     uint64_t sent_rv;     /* the version that the patch under way starts from; 0: any */
     uint64_t conflict_rv; /* a patch from here met another version; 0: none did */
     struct rest_call *call;
@@ -123,6 +125,7 @@ static void entry_free(void *p)
     version_unref(e->desired);
     version_unref(e->sent);
     version_unref(e->acknowledged);
+    vk_free(e->size);
     pod_unref(e->pod);
     vk_free(e);
 }
@@ -335,35 +338,22 @@ static uint64_t version_to_name(const struct entry *e)
     return version == e->conflict_rv ? 0 : version;
 }
 
-/* It goes with a status that is written anyway, since the API server takes annotations there: no
- * request and no right more. Somebody's own cost stays. */
-static bool counts_deletion_cost(const struct pod *pod)
-{
-    const struct owner_reference *owners = pod->meta.owner_references.v;
-
-    if (pairs_get(&pod->meta.annotations, POD_DELETION_COST))
-        return false;
-    for (size_t i = 0; i < pod->meta.owner_references.n; i++)
-        if (owners[i].controller && vk_streq(owners[i].kind, "ReplicaSet"))
-            return true;
-    return false;
-}
-
 static void start_patch(struct entry *e)
 {
     struct status_manager *m = e->manager;
     struct vk_buf patch VK_BUF_AUTO, path VK_BUF_AUTO;
-    char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL, *cost VK_AUTOFREE = NULL;
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json_pairs annotations =
+        status_annotations(e->pod, m->config.deletion_cost, e->size, arena);
+    char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
     vk_buf_init(&path, 4096);
     e->sent_rv = version_to_name(e);
     if (e->sent_rv)
         version = vk_asprintf("%" PRIu64, e->sent_rv);
-    if (m->config.deletion_cost && counts_deletion_cost(e->pod))
-        cost = vk_asprintf("%" PRId64, m->config.deletion_cost);
-    if (!status_patch_write(e->pod->meta.uid, version, cost, base_of(e), &e->desired->status,
-                            &patch))
+    if (!status_patch_write(e->pod->meta.uid, version, &annotations, base_of(e),
+                            &e->desired->status, &patch))
         return;
     vk_buf_adds(&path, "/api/v1/namespaces/");
     url_encode(&path, vk_str_of(e->pod->meta.namespace_));
@@ -500,6 +490,16 @@ void status_manager_refresh(struct status_manager *m, const char *uid)
         return;
     generate(e, &e->desired->status);
     kick(e);
+}
+
+void status_manager_note_size(struct status_manager *m, const char *uid, const char *size)
+{
+    struct entry *e = vk_map_get(m->entries, uid);
+
+    if (!e || vk_streq(e->size, size))
+        return;
+    vk_free(e->size);
+    e->size = vk_strdup(size);
 }
 
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid)

@@ -53,6 +53,8 @@ void status_manager_set(struct status_manager *m, const struct pod *pod,
 void status_manager_observe(struct status_manager *m, const struct pod *pod);
 /* Probes judge otherwise than before. No-op for a pod that was never set. */
 void status_manager_refresh(struct status_manager *m, const char *uid);
+/* What is paid for the pod, written with its next patch. No-op for a pod that was never set. */
+void status_manager_note_size(struct status_manager *m, const char *uid, const char *size);
 /* What was set last, or NULL. Borrowed until the next set or forget. */
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
 /* Nothing is left to write, or the pod is gone at the API server, or as good as. True for an

@@ -143,9 +143,9 @@ static void put_ips(struct json_writer *w, const char *key, const struct json_st
     json_end_array(w);
 }
 
-bool status_patch_write(const char *uid, const char *resource_version, const char *deletion_cost,
-                        const struct pod_status *from, const struct pod_status *to,
-                        struct vk_buf *out)
+bool status_patch_write(const char *uid, const char *resource_version,
+                        const struct json_pairs *annotations, const struct pod_status *from,
+                        const struct pod_status *to, struct vk_buf *out)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_condition *conditions =
@@ -161,9 +161,10 @@ bool status_patch_write(const char *uid, const char *resource_version, const cha
     json_begin_object(&w, "metadata");
     json_put_string(&w, "uid", uid);
     json_put_string_if(&w, "resourceVersion", resource_version);
-    if (deletion_cost) {
+    if (annotations && annotations->n > 0) {
         json_begin_object(&w, "annotations");
-        json_put_string(&w, POD_DELETION_COST, deletion_cost);
+        for (size_t i = 0; i < annotations->n; i++)
+            json_put_string(&w, annotations->v[i].key, annotations->v[i].value);
         json_end_object(&w);
     }
     json_end_object(&w);

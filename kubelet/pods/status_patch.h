@@ -10,14 +10,12 @@
 /*
  * Appends the body of PATCH .../pods/NAME/status to out; metadata.uid makes it fail on another pod
  * of the same name, metadata.resourceVersion on another version (NULL: none is named). False, and
- * nothing appended: there is nothing to change. deletion_cost: the annotation that tells a
- * ReplicaSet which pods to remove first (NULL: left as it is); alone it is no change.
+ * nothing appended: there is nothing to change. annotations (or NULL) are no change by themselves:
+ * the API server takes them in pods/status.
  *
  * Lists: conditions are merged by type (only ours that changed are sent), podIPs and hostIPs by ip
  * (sent whole, as a replacement), container statuses are atomic (sent whole).
  */
-bool status_patch_write(const char *uid, const char *resource_version, const char *deletion_cost,
-                        const struct pod_status *from, const struct pod_status *to,
-                        struct vk_buf *out);
-
-#define POD_DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
+bool status_patch_write(const char *uid, const char *resource_version,
+                        const struct json_pairs *annotations, const struct pod_status *from,
+                        const struct pod_status *to, struct vk_buf *out);

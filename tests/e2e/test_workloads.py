@@ -65,6 +65,8 @@ def test_a_pod_knows_its_address_its_services_and_the_api_server(world, namespac
     assert status["authenticated"] is True, said[1]
     assert status["user"]["username"] == f"system:serviceaccount:{namespace}:default"
     assert status["user"]["extra"]["authentication.kubernetes.io/pod-name"] == ["asker"]
+    annotations = world.pod(namespace, "asker").metadata.annotations
+    assert annotations["aci-kubelet.io/billed-size"] == "1 CPU and 1 GB"
     # Nothing can renew a file of a running group: another audience's token lives as long as granted.
     claims = claims_of(said[2])
     assert claims["aud"] == ["vault"]

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "kubelet/api/pod.h"
+#include "kubelet/pods/status_annotations.h"
 #include "kubelet/pods/status_patch.h"
 
 #define FULL                                                                                       \
@@ -129,10 +130,12 @@ static void patch_holds_what_changed_and_no_more(void **state)
         struct vk_buf out VK_BUF_AUTO;
         const struct json *got, *want;
         struct vk_err err;
+        struct json_pair cost = {POD_DELETION_COST, "-5"};
+        const struct json_pairs annotations = {.v = &cost, .n = 1};
         bool changed;
 
         vk_buf_init(&out, 65536);
-        changed = status_patch_write("uid-1", i % 2 ? "7" : NULL, i % 3 ? NULL : "-5",
+        changed = status_patch_write("uid-1", i % 2 ? "7" : NULL, i % 3 ? NULL : &annotations,
                                      &from->status, &to->status, &out);
         assert_int_equal(changed, rows[i].patch != NULL);
         if (!changed) {

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Annotations that go with a status that is written anyway, since the API server takes them in
+ * pods/status, also from nodes: no request and no right more. Pure. Source: k8s v1.37.2
+ * pkg/registry/core/pod/strategy.go podStatusStrategy, plugin/pkg/admission/noderestriction.
+ */
+#pragma once
+
+#include "kubelet/api/pod.h"
+
+/* Tells a ReplicaSet which pods to remove first. Somebody's own stays. Source: ReplicaSet, pod
+ * deletion cost. */
+#define POD_DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
+/* What is paid for the pod, which may be more than it asks for. */
+#define POD_BILLED_SIZE "aci-kubelet.io/billed-size"
+
+/* Those that the pod lacks. deletion_cost 0, size NULL: not to be said. */
+struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost, const char *size,
+                                     struct vk_arena *arena);
