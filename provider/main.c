@@ -13,6 +13,7 @@
 #include "provider/drain.h"
 #include "provider/options.h"
 #include "provider/subcommand.h"
+#include "provider/top.h"
 #include "provider/translate.h"
 
 /* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
@@ -23,10 +24,7 @@
 
 /* In the order of --help; ends with NULL. */
 static const struct subcommand *const subcommands[] = {
-    &translate_subcommand,
-    &check_subcommand,
-    &drain_subcommand,
-    NULL,
+    &translate_subcommand, &check_subcommand, &drain_subcommand, &top_subcommand, NULL,
 };
 
 struct program {
