@@ -27,7 +27,7 @@ static int check_working_dir(const struct resolved_container *c, const struct po
         return vk_err_set(
             err, VK_UNSUPPORTED,
             "%s.workingDir: ACI can't set a working directory, and the image's own is "
-            "not known",
+            "not known; change directory in the command",
             where);
     if (vk_str_eq(directory(wanted), directory(image->config.working_dir)))
         return 0;

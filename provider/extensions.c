@@ -16,13 +16,14 @@ static const char *obstacle(const struct pod_annotations *a, const struct provid
                             bool windows)
 {
     if (!env->settings.kube_proxy_kubeconfig)
-        return "this node has no credential for it (--kube-proxy-kubeconfig)";
+        return "this node has no credential for it; set --kube-proxy-kubeconfig, or remove the "
+               "annotation";
     if (windows)
-        return "ACI has it for Linux groups only";
+        return "ACI has it for Linux groups only; remove it";
     if (group_sku_is_confidential(a))
-        return "ACI has none in Confidential groups";
+        return "ACI has none in Confidential groups; remove it";
     if (!network_has_subnet(a, env))
-        return "it needs a subnet, from which the cluster can be reached";
+        return "it needs a subnet, from which the cluster can be reached; name one or remove it";
     return NULL;
 }
 

@@ -34,7 +34,8 @@ static int check_encryption(const struct pod_annotations *a, struct vk_err *err)
     const bool all = a->cmk_vault_base_url && a->cmk_key_name && a->cmk_key_version;
     if ((any || a->cmk_identity) && !all)
         return refuse(err, "cmk-key-name",
-                      "a customer key needs cmk-vault-base-url, cmk-key-name and cmk-key-version");
+                      "a customer key needs cmk-vault-base-url, cmk-key-name and cmk-key-version; "
+                      "set all three");
     if (any && !vk_starts(a->cmk_vault_base_url, "https://"))
         return refuse(err, "cmk-vault-base-url", "is no https URL");
     return 0;
@@ -61,7 +62,7 @@ int group_sku_check(const struct pod_annotations *a, bool windows, struct vk_err
          "only Confidential groups have a policy; remove it or the annotation sku"},
         {a->cce_policy && strlen(a->cce_policy) > MAX_CCE_POLICY, "cce-policy",
          "has more than 120 KB, the most that ACI takes"},
-        {a->cce_policy && !is_base64(a->cce_policy), "cce-policy", "is no base64"},
+        {a->cce_policy && !is_base64(a->cce_policy), "cce-policy", "is no base64; encode it"},
         {confidential && windows, "sku", "ACI has Confidential groups on Linux only"},
         {group_sku_is_spot(a) && (confidential || other_sku), "priority",
          "ACI has Spot groups of the Standard SKU only; remove the annotation sku"},

@@ -44,7 +44,7 @@ static int read_annotation(const char *text, struct vk_arena *arena, struct json
         if (out->n == MAX_EXTRA)
             return vk_err_set(err, VK_UNSUPPORTED,
                               "metadata.annotations[" ANNOTATION_PREFIX
-                              "tags]: more than %d tags, the most that ARM leaves",
+                              "tags]: more than %d tags, the most that ARM leaves; remove some",
                               MAX_EXTRA);
         out->v[out->n++] = (struct json_pair){.key = name, .value = value};
     }

@@ -95,7 +95,7 @@ int key_vault_of_pod(const struct pod *pod, const struct pod_annotations *annota
         return vk_err_set(err, VK_UNSUPPORTED,
                           "metadata.annotations[" ANNOTATION_PREFIX
                           "%s]: ACI has Key Vault references since API version " NEEDED_VERSION
-                          ", this node speaks %.20s (--api-version)",
+                          ", this node speaks %.20s; set --api-version",
                           name, version);
     if (!out.identity)
         return vk_err_set(err, VK_INVALID,

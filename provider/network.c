@@ -61,9 +61,10 @@ static int check_subnets(const char *text, struct vk_err *err)
     size_t n = 0;
     for (const char *id = annotation_next(&rest, arena); id; id = annotation_next(&rest, arena)) {
         if (!vk_starts(id, "/subscriptions/") || !strstr(id, "/subnets/") || ++n > MAX_SUBNETS)
-            return refuse(err, "subnets",
-                          "takes resource ids of subnets (/subscriptions/.../subnets/NAME), at "
-                          "most 64");
+            return refuse(
+                err, "subnets",
+                "takes resource ids of subnets (/subscriptions/.../subnets/NAME); name at "
+                "most 64");
     }
     return text && n == 0 ? refuse(err, "subnets", "names no subnet") : 0;
 }
@@ -85,7 +86,8 @@ int network_check(const struct group_layout *layout, const struct pod_annotation
                       "ip-address to Public, or remove it");
     if (a->dns_name_label && !is_label(a->dns_name_label))
         return refuse(err, "dns-name-label",
-                      "ACI takes 5 to 63 letters, digits and hyphens, no hyphen at either end");
+                      "ACI takes 5 to 63 letters, digits and hyphens, no hyphen at either end; "
+                      "choose another label");
     if (vk_streq(a->ip_address, "Private") && !network_has_subnet(a, env) && !env->private_ip)
         return refuse(err, "ip-address",
                       "a private address needs a subnet; name one by " ANNOTATION_PREFIX

@@ -111,20 +111,23 @@ static int check_container(const struct group_member *m, bool confidential, stru
         return 0;
     if (s->privileged && !confidential)
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.securityContext.privileged: ACI runs no privileged containers",
+                          "%s.securityContext.privileged: ACI runs no privileged containers; "
+                          "remove it, or set the annotation sku to Confidential",
                           m->where);
     const char *right = confidential ? NULL : first_added_right(s);
     if (right)
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.securityContext.capabilities.add: ACI can't grant %.60s", m->where,
-                          right);
+                          "%s.securityContext.capabilities.add: ACI can't grant %.60s; remove it, "
+                          "or set the annotation sku to Confidential",
+                          m->where, right);
     if (is_unmasked(s))
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.securityContext.procMount: ACI masks /proc; remove it", m->where);
     if (s->has_windows_options)
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.securityContext.windowsOptions: ACI runs the image's own user",
-                          m->where);
+        return vk_err_set(
+            err, VK_UNSUPPORTED,
+            "%s.securityContext.windowsOptions: ACI runs the image's own user; remove it",
+            m->where);
     return 0;
 }
 
@@ -179,8 +182,10 @@ static int check_non_root(const struct effective *e, const struct image_user *im
     if (!e->non_root || (e->has_user && e->user != 0))
         return 0;
     if (e->has_user)
-        return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.securityContext.runAsNonRoot: contradicts runAsUser 0", m->where);
+        return vk_err_set(
+            err, VK_UNSUPPORTED,
+            "%s.securityContext.runAsNonRoot: contradicts runAsUser 0; remove one of them",
+            m->where);
     /* An image that only ACI can read: a hardening that can't be checked is named. */
     if (!m->image || !m->image->known)
         return 0;

@@ -66,8 +66,10 @@ static int check_ports(const struct container *c, const char *where, struct vk_e
     for (size_t i = 0; i < c->ports.n; i++) {
         if (!vk_str_empty(ports[i].protocol) && !vk_streq(ports[i].protocol, "TCP") &&
             !vk_streq(ports[i].protocol, "UDP"))
-            return vk_err_set(err, VK_UNSUPPORTED, "%s.ports[%lld].protocol: ACI has TCP and UDP",
-                              where, (long long)ports[i].container_port);
+            return vk_err_set(
+                err, VK_UNSUPPORTED,
+                "%s.ports[%lld].protocol: ACI has TCP and UDP; use one of them or another node",
+                where, (long long)ports[i].container_port);
         if (ports[i].host_port != 0)
             return vk_err_set(err, VK_UNSUPPORTED,
                               "%s.ports[%lld].hostPort: ACI maps no ports to a node; remove it and "

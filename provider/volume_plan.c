@@ -228,7 +228,9 @@ static int check_empty_dir(const struct empty_dir_volume *e, const char *name, s
     int64_t bytes = 0;
     if (vk_starts(e->medium, "HugePages"))
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "spec.volumes[%s].emptyDir.medium: ACI has no huge pages", name);
+                          "spec.volumes[%s].emptyDir.medium: ACI has no huge pages; remove it or "
+                          "use another node",
+                          name);
     if (!vk_str_empty(e->size_limit) && !quantity_value(e->size_limit, &bytes))
         return vk_err_set(err, VK_INVALID,
                           "spec.volumes[%s].emptyDir.sizeLimit: \"%.40s\" is no quantity", name,
@@ -270,7 +272,8 @@ static int plan_share(struct planner *p, const struct request *r, struct vk_err 
     const struct resolved_share *share = azure_file_find(p->pod, r->volume->name);
     if (!share)
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "spec.volumes[%s]: the file share behind it is not known",
+                          "spec.volumes[%s]: the file share behind it is not known; use a claim of "
+                          "file.csi.azure.com",
                           r->volume->name);
     if (azure_file_check(share, err) < 0)
         return -(int)err->code;
@@ -288,7 +291,8 @@ static int plan_git_repo(struct planner *p, const struct request *r, struct vk_e
     const char *d = git->directory;
     if (!vk_starts(git->repository, "https://"))
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "spec.volumes[%s].gitRepo.repository: ACI clones https URLs only",
+                          "spec.volumes[%s].gitRepo.repository: ACI clones https URLs only; use "
+                          "one, or clone in an init container",
                           r->volume->name);
     if (!vk_str_empty(d) && (d[0] == '/' || strstr(d, "..")))
         return vk_err_set(err, VK_INVALID,
@@ -334,10 +338,12 @@ static int check_mount(const struct request *r, struct vk_err *err)
 {
     const struct volume_mount *m = r->mount;
     if (!vk_str_empty(m->mount_propagation) && !vk_streq(m->mount_propagation, "None"))
-        return vk_err_set(err, VK_UNSUPPORTED, "%s.mountPropagation: ACI has none", r->where);
+        return vk_err_set(err, VK_UNSUPPORTED, "%s.mountPropagation: ACI has none; remove it",
+                          r->where);
     if (vk_str_empty(m->mount_path) || m->mount_path[0] != '/' || strchr(m->mount_path, ':'))
         return vk_err_set(err, VK_UNSUPPORTED,
-                          "%s.mountPath: ACI takes an absolute path without ':'", r->where);
+                          "%s.mountPath: ACI takes an absolute path without ':'; use another",
+                          r->where);
     return 0;
 }
 
@@ -373,8 +379,10 @@ static int plan_members(struct planner *p, const struct group_member *m, size_t 
     for (size_t i = 0; i < n; i++) {
         const struct volume_mount *mounts = m[i].spec->volume_mounts.v;
         if (m[i].spec->volume_device_count > 0)
-            return vk_err_set(err, VK_UNSUPPORTED, "%s.volumeDevices: ACI has no block devices",
-                              m[i].where);
+            return vk_err_set(
+                err, VK_UNSUPPORTED,
+                "%s.volumeDevices: ACI has no block devices; use a file share or another node",
+                m[i].where);
         if (m[i].spec->volume_mounts.n)
             out[i].v = vk_arena_array(p->arena, MAX_PLANNED, sizeof(*out[i].v));
         for (size_t k = 0; k < m[i].spec->volume_mounts.n; k++) {
