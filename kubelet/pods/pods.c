@@ -327,6 +327,7 @@ void pods_retry_quota(struct pods *p)
 size_t pods_settle(struct pods *p)
 {
     pod_manager_stop(p->manager);
+    prober_stop(p->prober);
     return pod_workers_settle(p->workers) + status_manager_busy(p->status);
 }
 

@@ -97,7 +97,19 @@ static void add_containers(struct probed_pod *pod, const struct json_array *list
     }
 }
 
-/* NULL: the pod has no probes of ours. */
+static bool any_probes(const struct prober *p, const struct pod *pod)
+{
+    const struct container *c = pod->spec.containers.v, *init = pod->spec.init_containers.v;
+
+    for (size_t i = 0; i < pod->spec.containers.n; i++)
+        if (prober_runs_any(p, pod, &c[i], false))
+            return true;
+    for (size_t i = 0; i < pod->spec.init_containers.n; i++)
+        if (prober_runs_any(p, pod, &init[i], true))
+            return true;
+    return false;
+}
+
 static struct probed_pod *probed_new(struct prober *p, const struct pod *pod,
                                      const struct pod_status *status)
 {
@@ -110,10 +122,6 @@ static struct probed_pod *probed_new(struct prober *p, const struct pod *pod,
         vk_calloc(spec->containers.n + spec->init_containers.n + 1, sizeof(*new->containers));
     add_containers(new, &spec->init_containers, true, &status->init_container_statuses);
     add_containers(new, &spec->containers, false, &status->container_statuses);
-    if (new->count == 0) {
-        probed_free(new);
-        return NULL;
-    }
     return new;
 }
 
@@ -170,9 +178,9 @@ void prober_observe(struct prober *p, const struct pod *pod, const struct pod_st
     if (p->stopped)
         return;
     if (!known) {
-        known = probed_new(p, pod, status);
-        if (!known)
+        if (!any_probes(p, pod))
             return;
+        known = probed_new(p, pod, status);
         vk_map_put(p->pods, pod->meta.uid, known);
     }
     set_pod(known, pod, status);

@@ -65,9 +65,10 @@ known_result(const struct probed_pod *pod, const struct container_status *s, enu
     return NULL;
 }
 
-static void judge(const struct prober *p, const struct pod *pod, const struct probed_pod *known,
-                  struct container_status *s, const struct container *c, bool is_init)
+static void judge(const struct prober *p, const struct pod *pod, struct container_status *s,
+                  const struct container *c, bool is_init)
 {
+    const struct probed_pod *known = vk_map_get(p->pods, pod->meta.uid);
     const struct container_status *before = prober_told(pod, s);
     const struct probe_worker *startup = known_result(known, s, PROBE_STARTUP);
     const struct probe_worker *readiness = known_result(known, s, PROBE_READINESS);
@@ -85,7 +86,6 @@ static void judge(const struct prober *p, const struct pod *pod, const struct pr
 static void judge_list(const struct prober *p, const struct pod *pod, const struct json_array *spec,
                        bool is_init, struct json_array *statuses)
 {
-    const struct probed_pod *known = vk_map_get(p->pods, pod->meta.uid);
     const struct container *c = spec->v;
     struct container_status *s = statuses->v;
 
@@ -94,7 +94,7 @@ static void judge_list(const struct prober *p, const struct pod *pod, const stru
             continue;
         for (size_t k = 0; k < statuses->n; k++)
             if (vk_streq(s[k].name, c[i].name) && s[k].state.kind == CONTAINER_RUNNING)
-                judge(p, pod, known, &s[k], &c[i], is_init);
+                judge(p, pod, &s[k], &c[i], is_init);
     }
 }
 
