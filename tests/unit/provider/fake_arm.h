@@ -56,7 +56,7 @@ struct fake_arm {
     struct http_server *server;
     struct vk_map *groups; /* name -> struct arm_group */
     char base[64];
-    unsigned tokens, puts, reads, lists, deletes;
+    unsigned tokens, puts, reads, lists, deletes, restarts;
     struct arm_rule rule;
     struct arm_bucket writes;
     int64_t first_put_ms, last_put_ms; /* accepted */
@@ -399,6 +399,10 @@ static inline void arm_handle(void *user, struct http_exchange *x)
     const char *rest = *name ? strchr(name + 1, '/') : NULL;
     if (rest && strstr(rest, "Microsoft.Insights/metrics")) {
         arm_serve_monitor(arm, x);
+    } else if (vk_streq(rest, "/restart") && vk_streq(method, "POST")) {
+        arm->restarts++;
+        if (!arm_apply_rule(arm, x, method, &rule))
+            http_exchange_reply(x, 204, NULL, VK_STR(""));
     } else if (rest) {
         arm->last_logs_query = strstr(head->query, "tail=") ? "tail" : "all";
         const char *body =

@@ -358,6 +358,44 @@ static void a_failed_delete_is_told_and_can_be_repeated(void **state)
     assert_null(world_group(w, "web", "u1"));
 }
 
+static void restart(struct world *w)
+{
+    const struct pod_identity id = world_id("web", "u1");
+    w->done = 0;
+    w->provider.ops->restart_pod(w->provider.p, &id, world_done, w);
+    UNTIL(w, one_done);
+}
+
+static void a_restart_keeps_the_group_and_is_told_when_it_is_refused(void **state)
+{
+    struct world *w = *state;
+    sync_world(w);
+    world_create(w, "web", "u1", false);
+    UNTIL(w, one_done);
+    restart(w);
+    assert_int_equal(w->err.code, VK_OK);
+    w->arm.rule = (struct arm_rule){"POST", ARM_REFUSE, 409, "ContainerGroupTransitioning", 1};
+    restart(w);
+    assert_int_equal(w->err.code, VK_CONFLICT);
+    assert_int_equal(w->arm.restarts, 2);
+    assert_int_equal(w->arm.puts, 1);
+    assert_non_null(world_group(w, "web", "u1"));
+}
+
+static void a_restart_waits_for_no_other_write(void **state)
+{
+    struct world *w = *state;
+    sync_world(w);
+    w->arm.rule = (struct arm_rule){.method = "PUT", .kind = ARM_HOLD, .count = 1};
+    world_create(w, "web", "u1", false);
+    UNTIL(w, is_held);
+    restart(w);
+    assert_int_equal(w->err.code, VK_CONFLICT);
+    assert_int_equal(w->arm.restarts, 0);
+    assert_true(arm_release(&w->arm));
+    UNTIL(w, two_done);
+}
+
 static void forgetting_during_a_write_is_safe(void **state)
 {
     struct world *w = *state;
@@ -476,6 +514,8 @@ int main(void)
         IN_WORLD(a_pod_deleted_while_its_put_is_under_way_leaves_nothing),
         IN_WORLD(deleting_an_unknown_pod_asks_azure_all_the_same),
         IN_WORLD(a_failed_delete_is_told_and_can_be_repeated),
+        IN_WORLD(a_restart_keeps_the_group_and_is_told_when_it_is_refused),
+        IN_WORLD(a_restart_waits_for_no_other_write),
         IN_WORLD(forgetting_during_a_write_is_safe),
         IN_WORLD(a_group_deleted_outside_is_reported),
         IN_WORLD(a_failing_list_is_tried_again),
