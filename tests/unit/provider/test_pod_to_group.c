@@ -2,6 +2,7 @@
 #include "provider/pod_to_group.h"
 
 #include "base/alloc.h"
+#include "provider/validation.h"
 #include "tests/unit/provider/sample_pod.h"
 
 static const struct provider_env node = {
@@ -117,8 +118,7 @@ static void check_case(const char *name, const struct json *doc, struct vk_arena
             fail_msg("%s: %s", name, err.msg);
         assert_string_equal(vk_code_name(err.code), json_string_or(error, "code", ""));
         if (!vk_streq(err.msg, json_string_or(error, "message", "")))
-            fail_msg("%s: \"%s\", not \"%s\"", name, err.msg,
-                     json_string_or(error, "message", ""));
+            fail_msg("%s: \"%s\", not \"%s\"", name, err.msg, json_string_or(error, "message", ""));
         assert_string_equal(err.reason, "UnsupportedPodField");
         return;
     }
@@ -224,6 +224,7 @@ static void random_annotations(struct dice *d, struct json_writer *w)
         {"dns-name-label", {"my-label", "x", "-bad-", "my-label"}},
         {"subnets", {"/subscriptions/s/subnets/a", "a", ",", "/subscriptions/s/subnets/b"}},
         {"sub-path-files", {"directory", "directory", "directory", "no"}},
+        {"start-wrapper", {"true", "true", "false", "?"}},
     };
     json_begin_object(w, "annotations");
     for (size_t i = 0; i < VK_COUNT(rows); i++) {
@@ -265,6 +266,16 @@ static void random_container(struct dice *d, struct json_writer *w, unsigned num
         json_begin_object(w, NULL);
         json_put_string(w, "name", pick(d, names, VK_COUNT(names)));
         json_put_string(w, "value", "\xc3\xa9 \"$(X)\"");
+        json_end_object(w);
+    }
+    if (roll(d, 12) == 0) {
+        json_begin_object(w, NULL);
+        json_put_string(w, "name", "POD_IP");
+        json_begin_object(w, "valueFrom");
+        json_begin_object(w, "fieldRef");
+        json_put_string(w, "fieldPath", "status.podIP");
+        json_end_object(w);
+        json_end_object(w);
         json_end_object(w);
     }
     json_end_array(w);
@@ -370,6 +381,19 @@ static void check_volumes(const struct json *properties, const char *kind)
     }
 }
 
+/* ACI takes the names; what holds the place of the pod's address reaches only the shell that puts
+ * it there. */
+static void check_environment(const struct json *properties)
+{
+    const struct json *program = json_first(json_get(properties, "command"));
+    const struct json *env = json_get(properties, "environmentVariables");
+    for (const struct json *e = json_first(env); e; e = json_next(e)) {
+        assert_true(validation_is_env_name(json_string_or(e, "name", "")));
+        if (strstr(json_string_or(e, "value", ""), RESOLVED_POD_ADDRESS))
+            assert_string_equal(program ? json_string(program) : "", "/bin/sh");
+    }
+}
+
 /* ACI's rules that a translation must never break. */
 static void check_group(const struct json *group)
 {
@@ -380,6 +404,7 @@ static void check_group(const struct json *group)
         const struct json *requests =
             json_get(json_get(json_get(c, "properties"), "resources"), "requests");
         double one;
+        check_environment(json_get(c, "properties"));
         assert_true(json_double(json_get(requests, "cpu"), &one) && one >= 0.01);
         cpu += one;
         assert_true(json_double(json_get(requests, "memoryInGB"), &one) && one >= 0.1);
@@ -409,6 +434,9 @@ static void random_pods_give_valid_groups_or_a_reason(void **state)
         golden_parse(parsed, VK_STR("{\"kube-api-access-x\":{\"ca.crt\":\"1\",\"token\":\"2\"}}"));
     const struct json *shares = golden_parse(
         parsed, VK_STR("{\"share\":{\"account\":\"account1\",\"share\":\"s-1\",\"key\":\"k\"}}"));
+    const struct json *services = golden_parse(
+        parsed, VK_STR("{\"KUBERNETES_SERVICE_HOST\":\"10.0.0.1\",\"A_SERVICE_OF_A_NAME_THAT_IS_AS_"
+                       "LONG_AS_THEY_MAY_BE_AND_LONGER_SERVICE_HOST\":\"10.0.0.2\"}"));
     for (unsigned i = 0; i < 5000; i++) {
         struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
         struct vk_buf text VK_BUF_AUTO, out VK_BUF_AUTO;
@@ -417,6 +445,7 @@ static void random_pods_give_valid_groups_or_a_reason(void **state)
         random_pod(&d, &text);
         struct resolved_pod *pod = sample_pod(vk_buf_str(&text), files, NULL);
         sample_shares(pod, shares);
+        sample_services(pod, services);
         struct group_notes notes;
         struct vk_err err;
         if (pod_to_group(pod, &node, NULL, arena, &out, &notes, &err) == 0) {
