@@ -22,6 +22,8 @@ const struct azure_action azure_actions[] = {
      GROUPS "/{group}/containers/{container}/exec", "kubectl exec and cp"},
     {ACI "containerGroups/containers/attach/action", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "POST",
      GROUPS "/{group}/containers/{container}/attach", "kubectl attach"},
+    {ACI "containerGroups/restart/action", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "POST",
+     GROUPS "/{group}/restart", "a failed liveness probe restarts the pod"},
     {"Microsoft.Insights/metrics/read", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "GET",
      GROUPS "/{group}/providers/Microsoft.Insights/metrics",
      "kubectl top where the realtime extension does not answer"},

@@ -8,6 +8,7 @@
 #include "aci/emulator/arm_error.h"
 #include "aci/emulator/arm_request.h"
 #include "aci/emulator/arm_route.h"
+#include "aci/emulator/surroundings.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 
@@ -190,8 +191,8 @@ void arm_front_handle(void *user, struct http_exchange *x)
         refuse_unknown(r, other_method);
         return;
     }
-    if (!is_open &&
-        (take_turn(r, &err) < 0 || check_version(r, &err) < 0 || check_scope(r, &err) < 0)) {
+    if (!is_open && (take_turn(r, &err) < 0 || check_version(r, &err) < 0 ||
+                     check_scope(r, &err) < 0 || surroundings_authorize(r, &err) < 0)) {
         refuse(r, &err);
         return;
     }

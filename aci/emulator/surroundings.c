@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aci/emulator/surroundings.h"
 
+#include <fnmatch.h>
+
+#include "aci/emulator/arm_error.h"
+#include "aci/emulator/arm_route.h"
 #include "base/alloc.h"
 
 #define MAX_ANSWER (256 * 1024)
@@ -11,7 +15,38 @@ struct surroundings {
     char *registration_state, *delegation;
     char *actions, *not_actions; /* JSON arrays */
     int64_t clock_skew_s;
+    uint64_t used; /* bit i: needed_actions[i] was asked for */
 };
+
+#define ACI "Microsoft.ContainerInstance/"
+#define GROUPS ACI "containerGroups/"
+
+/* Sources: Azure's list of resource provider operations; a deployment with Microsoft's role for
+ * virtual nodes. An operation whose action is not known is allowed. */
+static const struct {
+    const char *operation, *action;
+} needed_actions[] = {
+    {"ContainerGroups_Get", GROUPS "read"},
+    {"ContainerGroups_List", GROUPS "read"},
+    {"ContainerGroups_ListByResourceGroup", GROUPS "read"},
+    {"ContainerGroups_CreateOrUpdate", GROUPS "write"},
+    {"ContainerGroups_Update", GROUPS "write"},
+    {"ContainerGroups_Delete", GROUPS "delete"},
+    {"ContainerGroups_Restart", GROUPS "restart/action"},
+    {"ContainerGroups_Stop", GROUPS "stop/action"},
+    {"ContainerGroups_Start", GROUPS "start/action"},
+    {"Containers_ListLogs", GROUPS "containers/logs/read"},
+    {"Containers_ExecuteCommand", GROUPS "containers/exec/action"},
+    {"Containers_Attach", GROUPS "containers/attach/action"},
+    {"Metrics_List", "Microsoft.Insights/metrics/read"},
+    {"OperationStatus", ACI "locations/operations/read"},
+    {"Location_ListUsage", ACI "locations/usages/read"},
+    {"Providers_Get", "Microsoft.Resources/subscriptions/providers/read"},
+    {"Permissions_ListForResourceGroup", "Microsoft.Authorization/permissions/read"},
+    {"Permissions_ListForResource", "Microsoft.Authorization/permissions/read"},
+    {"Subnets_Get", "Microsoft.Network/virtualNetworks/subnets/read"},
+};
+_Static_assert(VK_COUNT(needed_actions) <= 64, "a bit each");
 
 struct surroundings *surroundings_new(void)
 {
@@ -98,7 +133,48 @@ void surroundings_write(const struct surroundings *s, struct json_writer *w)
     json_put_raw(w, "actions", vk_str_of(s->actions));
     json_put_raw(w, "notActions", vk_str_of(s->not_actions));
     json_put_int(w, "clockSkewSeconds", s->clock_skew_s);
+    json_begin_array(w, "usedActions");
+    for (size_t i = 0; i < VK_COUNT(needed_actions); i++)
+        if (s->used & (UINT64_C(1) << i))
+            json_put_string(w, NULL, needed_actions[i].action);
+    json_end_array(w);
     json_end_object(w);
+}
+
+static bool is_listed(const char *list, const char *action)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *patterns;
+    struct vk_err err;
+
+    if (json_parse(vk_str_of(list), MAX_SETTING, arena, &patterns, &err) < 0)
+        return false;
+    for (const struct json *p = json_first(patterns); p; p = json_next(p))
+        if (json_string(p) && fnmatch(json_string(p), action, FNM_CASEFOLD | FNM_NOESCAPE) == 0)
+            return true;
+    return false;
+}
+
+int surroundings_authorize(struct arm_request *r, struct vk_err *err)
+{
+    struct surroundings *s = r->emulator->surroundings;
+    size_t i = 0;
+
+    while (i < VK_COUNT(needed_actions) &&
+           !vk_streq(needed_actions[i].operation, r->route->operation))
+        i++;
+    if (i == VK_COUNT(needed_actions))
+        return 0;
+    s->used |= UINT64_C(1) << i;
+    if (is_listed(s->actions, needed_actions[i].action) &&
+        !is_listed(s->not_actions, needed_actions[i].action))
+        return 0;
+    return arm_error_set(err, 403, "AuthorizationFailed",
+                         "The client '%s' with object id '%s' does not have authorization to "
+                         "perform action '%s' over scope '%.150s' or the scope is invalid. If "
+                         "access was recently granted, please refresh your credentials.",
+                         r->emulator->options->client_id, r->emulator->options->client_id,
+                         needed_actions[i].action, r->path);
 }
 
 int64_t surroundings_clock_skew_s(const struct surroundings *s)

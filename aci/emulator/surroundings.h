@@ -23,6 +23,11 @@ void surroundings_free(struct surroundings *s);
 VK_MUST_CHECK int surroundings_set(struct surroundings *s, struct vk_str body, struct vk_err *err);
 /* The members above. */
 void surroundings_write(const struct surroundings *s, struct json_writer *w);
+/*
+ * The caller's actions allow the request's operation, or it needs none that is known here; what was
+ * asked for is noted and written as "usedActions". Errors: 403 AuthorizationFailed, as ARM has it.
+ */
+VK_MUST_CHECK int surroundings_authorize(struct arm_request *r, struct vk_err *err);
 /* By how much the Date of ARM's answers is ahead of this machine's clock. */
 int64_t surroundings_clock_skew_s(const struct surroundings *s);
 

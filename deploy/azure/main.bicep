@@ -90,6 +90,8 @@ resource groupRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.ContainerInstance/containerGroups/containers/exec/action'
           // kubectl attach
           'Microsoft.ContainerInstance/containerGroups/containers/attach/action'
+          // a failed liveness probe restarts the pod
+          'Microsoft.ContainerInstance/containerGroups/restart/action'
           // kubectl top where the realtime extension does not answer
           'Microsoft.Insights/metrics/read'
           // what the identity may do

@@ -214,19 +214,41 @@ static void what_stands_around_groups_is_as_ordered(void **state)
         json_string_or(json_get(json_first(delegations), "properties"), "serviceName", ""),
         "Microsoft.ContainerInstance/containerGroups");
     assert_int_equal(control(&w, "POST", "/surroundings",
-                             "{'registrationState':'NotRegistered','delegation':'','actions':['a/"
+                             "{'registrationState':'NotRegistered','delegation':'','actions':['*/"
                              "read'],'notActions':['a/b/*'],'clockSkewSeconds':-600}"),
                      200);
     assert_int_equal(world_arm(&w, "GET", WORLD_SUB WORLD_PROVIDER "?api-version=2021-04-01", NULL),
                      200);
     assert_string_equal(json_string_or(w.answer.body, "registrationState", ""), "NotRegistered");
-    assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "actions"), "a/read");
+    assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "actions"), "*/read");
     assert_string_equal(first_text(&w, BURST PERMISSIONS, "value", "notActions"), "a/b/*");
     assert_int_equal(world_arm(&w, "GET", A_SUBNET "?api-version=2023-09-01", NULL), 200);
     delegations = json_get(json_get(w.answer.body, "properties"), "delegations");
     assert_int_equal(json_len(delegations), 0);
     assert_int_equal(control(&w, "POST", "/surroundings", "{'actions':'*'}"), 400);
     assert_int_equal(control(&w, "POST", "/surroundings", "{'delegation':7}"), 400);
+    world_end(&w);
+}
+
+static void actions_that_the_caller_lacks_are_refused(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    assert_int_equal(control(&w, "POST", "/surroundings",
+                             "{'actions':['Microsoft.ContainerInstance/*/READ'],'notActions':['*/"
+                             "logs/read']}"),
+                     200);
+    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
+    assert_int_equal(world_arm(&w, "PUT", WEB, PLAIN), 403);
+    assert_string_equal(world_error(&w), "AuthorizationFailed");
+    assert_non_null(strstr(w.answer.text, "'Microsoft.ContainerInstance/containerGroups/write'"));
+    assert_int_equal(
+        world_arm(&w, "GET", WORLD_RG "/containerGroups/web/containers/c/logs" WORLD_VERSION, NULL),
+        403);
+    assert_int_equal(control(&w, "GET", "/surroundings", NULL), 200);
+    assert_int_equal(json_len(json_get(w.answer.body, "usedActions")), 3);
     world_end(&w);
 }
 
@@ -259,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_fault_without_end_lasts_until_it_is_removed),
         cmocka_unit_test(a_fault_with_a_typing_error_is_refused),
         cmocka_unit_test(what_stands_around_groups_is_as_ordered),
+        cmocka_unit_test(actions_that_the_caller_lacks_are_refused),
         cmocka_unit_test(arm_says_another_time_than_the_machine),
     };
 
