@@ -40,6 +40,14 @@ static bool is_private(const struct pod_annotations *a, const struct provider_en
     return !network_is_public(a, env) && (network_has_subnet(a, env) || env->private_ip);
 }
 
+bool network_has_address(const struct group_layout *layout, const struct pod_annotations *a,
+                         const struct provider_env *env)
+{
+    if (network_has_subnet(a, env))
+        return true;
+    return (network_is_public(a, env) || is_private(a, env)) && ports_count_exposed(layout) > 0;
+}
+
 /* ACI: 5 to 63 letters, digits and hyphens, no hyphen at either end. */
 static bool is_label(const char *text)
 {

@@ -13,6 +13,9 @@
 /* The group stands in a subnet: the pod's or the node's. */
 bool network_has_subnet(const struct pod_annotations *annotations, const struct provider_env *env);
 bool network_is_public(const struct pod_annotations *annotations, const struct provider_env *env);
+/* It has an address, private or public, at which others find it. */
+bool network_has_address(const struct group_layout *layout,
+                         const struct pod_annotations *annotations, const struct provider_env *env);
 /* Errors: VK_UNSUPPORTED, VK_INVALID with the field and the rule. */
 VK_MUST_CHECK int network_check(const struct group_layout *layout,
                                 const struct pod_annotations *annotations,

@@ -47,6 +47,18 @@ bool probes_run_by_aci(const struct pod *pod, const struct container *container,
            is_handler_of_aci(container, &p->handler);
 }
 
+bool probes_need_address(const struct pod *pod, const struct container *c, enum probe_kind kind)
+{
+    const struct probe *p = kind == PROBE_LIVENESS    ? c->liveness_probe
+                            : kind == PROBE_READINESS ? c->readiness_probe
+                                                      : c->startup_probe;
+    const struct probe_handler *h = p ? &p->handler : NULL;
+    if (!h || probes_run_by_aci(pod, c, kind))
+        return false;
+    return (h->has_http_get && vk_str_empty(h->http_host)) ||
+           (h->has_tcp_socket && vk_str_empty(h->tcp_host)) || h->has_grpc;
+}
+
 int probes_check(const struct group_member *m, struct vk_err *err)
 {
     const struct {

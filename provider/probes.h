@@ -22,6 +22,9 @@
  */
 bool probes_run_by_aci(const struct pod *pod, const struct container *container,
                        enum probe_kind kind);
+/* The kubelet runs it, and goes to the pod's own address for it. */
+bool probes_need_address(const struct pod *pod, const struct container *container,
+                         enum probe_kind kind);
 /* Errors: VK_INVALID for a port name that the container does not have. */
 VK_MUST_CHECK int probes_check(const struct group_member *m, struct vk_err *err);
 /* Writes "livenessProbe" where ACI runs it. */

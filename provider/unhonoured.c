@@ -5,7 +5,9 @@
 #include "base/str.h"
 #include "provider/dns.h"
 #include "provider/group_sku.h"
+#include "provider/network.h"
 #include "provider/ports.h"
+#include "provider/probes.h"
 #include "provider/security_context.h"
 #include "provider/validation.h"
 
@@ -57,6 +59,18 @@ static void name_kubelet_work(const struct container *s, const char *where,
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
 }
 
+static void name_probes(const struct unhonoured_context *c, const struct container *s,
+                        const char *where, struct ignored_fields *ret, struct vk_arena *arena)
+{
+    const struct flag flags[] = {
+        {probes_need_address(c->pod, s, PROBE_LIVENESS), ".livenessProbe (no address)"},
+        {probes_need_address(c->pod, s, PROBE_READINESS), ".readinessProbe (no address)"},
+        {probes_need_address(c->pod, s, PROBE_STARTUP), ".startupProbe (no address)"},
+    };
+    if (!network_has_address(c->layout, c->annotations, c->env))
+        name_flags(flags, VK_COUNT(flags), where, ret, arena);
+}
+
 static void name_services(const struct group_member *m, const char *where,
                           struct ignored_fields *ret, struct vk_arena *arena)
 {
@@ -88,6 +102,7 @@ static void name_container(const struct unhonoured_context *c, const struct grou
     };
     name_services(m, where, ret, arena);
     name_kubelet_work(s, where, ret, arena);
+    name_probes(c, s, where, ret, arena);
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
     security_context_name_ignored(c->pod, m, c->annotations, ret, arena);
 }
