@@ -78,8 +78,8 @@ static const char synopsis[] =
 
 static const char epilogue[] =
     "Every option of aci-kubelet is taken, so the same flags, environment and --config file\n"
-    "do. It needs rights to patch and delete the node, to list and delete pods, to create\n"
-    "pods/eviction, and to patch and delete the node's lease: an administrator's kubeconfig.\n"
+    "do. Its rights in the cluster are those of deploy/manifests/drain.yaml: to patch and delete\n"
+    "nodes and their leases, to list, evict and delete pods.\n"
     "\n"
     "Exit codes: 0 the node is gone; 1 could not, see the message; 2 wrong options; 3 not\n"
     "done within --timeout; 4 pods without a controller and no --force.\n"

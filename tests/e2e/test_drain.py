@@ -10,6 +10,7 @@ from kubernetes.client.rest import ApiException
 
 import manifests
 from polling import eventually
+from world import TESTS
 
 DAEMON_TOLERATION = {"operator": "Exists"}
 
@@ -24,13 +25,23 @@ def _node_comes_back(world):
     eventually(lambda: not world.core.read_node(world.node).spec.unschedulable, 30, "a node for all")
 
 
-def drain(world, *flags, timeout="60s"):
+@pytest.fixture(name="kubeconfig", scope="module")
+def _kubeconfig(world, tmp_path_factory):
+    """Of somebody with the rights of deploy/manifests/drain.yaml and no others."""
+    world.kubectl("apply", "-f", str(TESTS.parent / "deploy/manifests/drain.yaml"))
+    path = tmp_path_factory.mktemp("drain") / "kubeconfig"
+    world.script("../controlplane/serviceaccount", world.folder / "control-plane", "aci-kubelet",
+                 "aci-kubelet-drain", path)
+    return path
+
+
+def drain(world, kubeconfig, *flags, timeout="60s"):
     value = world.values
     environment = dict(os.environ, AZURE_TENANT_ID=value["TENANT"],
                        AZURE_CLIENT_ID=value["CLIENT"], AZURE_CLIENT_SECRET=value["SECRET"])
     environment.pop("KUBECONFIG", None)
     return subprocess.run(
-        [str(world.programs / "aci-kubelet"), "drain", "--kubeconfig", str(world.kubeconfig),
+        [str(world.programs / "aci-kubelet"), "drain", "--kubeconfig", str(kubeconfig),
          "--nodename", world.node, "--subscription", value["SUBSCRIPTION"],
          "--resource-group", value["RESOURCE_GROUP"], "--arm-endpoint", world.arm,
          "--authority-host", world.arm, "--azure-ca-file", str(world.folder / "aci/ca.crt"),
@@ -65,21 +76,21 @@ def budget(name):
 
 
 @pytest.mark.usefixtures("node_comes_back")
-def test_drain_takes_the_node_out_of_the_cluster(world, namespace):
+def test_drain_takes_the_node_out_of_the_cluster(world, namespace, kubeconfig):
     world.apply(namespace, manifests.deployment("web", 2, manifests.web()), budget("web"),
                 daemon_set("agent", manifests.web()),
                 manifests.pod("alone", manifests.web()))
     names = eventually(lambda: len(running(world, namespace)) == 4 and running(world, namespace),
                        60, "four pods run")
 
-    refused = drain(world)
+    refused = drain(world, kubeconfig)
     assert refused.returncode == 4, refused.stdout + refused.stderr
     assert f"{namespace}/alone" in refused.stderr and "--force" in refused.stderr
     assert running(world, namespace) == names, "nothing was evicted"
     assert world.core.read_node(world.node).spec.unschedulable
 
     # The replacement of the first web pod finds no node, so the budget keeps the second one.
-    held = drain(world, "--force", timeout="12s")
+    held = drain(world, kubeconfig, "--force", timeout="12s")
     assert held.returncode == 3, held.stdout + held.stderr
     assert "held back" in held.stdout and "disruption budget" in held.stdout
     left = eventually(lambda: len(running(world, namespace)) == 2 and running(world, namespace), 30,
@@ -87,7 +98,7 @@ def test_drain_takes_the_node_out_of_the_cluster(world, namespace):
     assert sorted(name.split("-")[0] for name in left) == ["agent", "web"]
 
     world.kubectl("delete", "pdb", "web", "-n", namespace)
-    done = drain(world)
+    done = drain(world, kubeconfig)
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (f"node {world.node} cordoned", "evicting pod", "deleting pod",
                  "0 DaemonSet pods and 0 container groups left", f"node {world.node} deleted"):
@@ -97,7 +108,7 @@ def test_drain_takes_the_node_out_of_the_cluster(world, namespace):
     lease = world.kubectl("get", "lease", "-n", "kube-node-lease", world.node, check=False)
     assert "not found" in lease.stderr
     assert "The node was drained" in world.log("aci-kubelet")
-    again = drain(world)
+    again = drain(world, kubeconfig)
     assert again.returncode == 0 and "is gone already" in again.stdout
     # They would start again on the node that comes back.
     world.apps.delete_namespaced_daemon_set("agent", namespace)
