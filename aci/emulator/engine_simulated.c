@@ -386,15 +386,25 @@ static bool simulated_sandbox_usage(struct engine *e, struct engine_sandbox *s,
     return true;
 }
 
+static void terminate(void *container)
+{
+    struct instance *c = container;
+
+    c->exit_code = 128 + SIGTERM;
+    c->exit_signal = SIGTERM;
+    vk_timer_arm(&c->timer, 0);
+}
+
 static struct engine_exec *simulated_exec_start(struct engine *e, struct engine_sandbox *s,
                                                 const struct engine_exec_spec *spec,
                                                 const struct engine_exec_events *events, void *user)
 {
     struct instance *c = find(s, spec->container);
-    bool runs = c && c->state == INSTANCE_RUNNING;
+    struct simulated_exec_place place = {.terminate = terminate, .container = c};
 
-    return simulated_exec_new(((struct simulated *)e)->loop, runs ? &c->execs : NULL, spec, events,
-                              user);
+    if (c && c->state == INSTANCE_RUNNING)
+        place.running = &c->execs;
+    return simulated_exec_new(((struct simulated *)e)->loop, &place, spec, events, user);
 }
 
 static struct engine_log_follow *simulated_log_follow(struct engine *e, struct engine_sandbox *s,

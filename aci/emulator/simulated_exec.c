@@ -9,6 +9,7 @@
 #define HELD_MAX ((size_t)1 << 20)
 #define HIGH_WATER ((size_t)64 << 10)
 #define END_OF_INPUT '\x04'
+#define LINE_MAX_BYTES ((size_t)1024)
 
 struct engine_exec {
     struct vk_list link;
@@ -16,6 +17,8 @@ struct engine_exec {
     void *user;
     bool failed, started, paused, full;
     bool ending, over; /* no more input counts; all is told */
+    struct simulated_exec_place place;
+    struct vk_buf line; /* as far as it is typed */
     struct vk_buf shown;
     struct vk_err err;
     struct vk_timer timer;
@@ -25,6 +28,7 @@ static void exec_free(struct engine_exec *x)
 {
     vk_list_remove(&x->link);
     vk_timer_disarm(&x->timer);
+    vk_buf_release_secret(&x->line);
     vk_buf_release_secret(&x->shown);
     vk_free(x);
 }
@@ -64,7 +68,8 @@ static void on_turn(void *user)
     }
 }
 
-struct engine_exec *simulated_exec_new(struct vk_loop *loop, struct vk_list *running,
+struct engine_exec *simulated_exec_new(struct vk_loop *loop,
+                                       const struct simulated_exec_place *place,
                                        const struct engine_exec_spec *spec,
                                        const struct engine_exec_events *events, void *user)
 {
@@ -72,8 +77,9 @@ struct engine_exec *simulated_exec_new(struct vk_loop *loop, struct vk_list *run
 
     x->events = events;
     x->user = user;
+    x->place = *place;
     x->failed = true;
-    if (!running)
+    if (!place->running)
         vk_err_set(&x->err, VK_CONFLICT, "container %s is not running", spec->container);
     else if (strchr(spec->program, ' '))
         vk_err_set(&x->err, VK_INVALID,
@@ -82,13 +88,57 @@ struct engine_exec *simulated_exec_new(struct vk_loop *loop, struct vk_list *run
                    spec->program);
     else
         x->failed = false;
+    vk_buf_init_secret(&x->line, LINE_MAX_BYTES);
     vk_buf_init_secret(&x->shown, HELD_MAX);
     vk_list_init(&x->link);
     if (!x->failed)
-        vk_list_add_tail(running, &x->link);
+        vk_list_add_tail(place->running, &x->link);
     vk_timer_init(&x->timer, loop, "simulated exec", on_turn, x);
     vk_timer_arm(&x->timer, 0);
     return x;
+}
+
+static void show(struct engine_exec *x, char c)
+{
+    if (vk_buf_len(&x->shown) < HELD_MAX)
+        vk_buf_addc(&x->shown, c);
+}
+
+static void run_echo(struct engine_exec *x, struct vk_str words)
+{
+    for (size_t i = 0; i < words.n; i++)
+        if (words.p[i] != '\'' && words.p[i] != '"')
+            show(x, words.p[i]);
+    show(x, '\r');
+    show(x, '\n');
+}
+
+static void run_line(struct engine_exec *x)
+{
+    struct vk_str rest = vk_buf_str(&x->line);
+
+    while (rest.n) {
+        struct vk_str or_else, command = vk_str_cut(rest, ';', &rest);
+
+        /* Everything that it knows succeeds. */
+        command = vk_str_trim(vk_str_cut(command, '|', &or_else));
+        if (vk_str_starts(command, VK_STR("echo ")))
+            run_echo(x, (struct vk_str){.p = command.p + 5, .n = command.n - 5});
+        else if (vk_str_is(command, "kill -TERM 1") && x->place.terminate)
+            x->place.terminate(x->place.container);
+    }
+    vk_buf_clear(&x->line);
+}
+
+static void type(struct engine_exec *x, char c)
+{
+    show(x, c);
+    if (c == '\r')
+        show(x, '\n');
+    if (c == '\r' || c == '\n')
+        run_line(x);
+    else if (vk_buf_len(&x->line) < LINE_MAX_BYTES)
+        vk_buf_addc(&x->line, c);
 }
 
 bool simulated_exec_write(struct engine *e, struct engine_exec *x, struct vk_str bytes)
@@ -99,9 +149,7 @@ bool simulated_exec_write(struct engine *e, struct engine_exec *x, struct vk_str
         if (vk_buf_len(&x->shown) + 2 > HELD_MAX)
             break;
         if (!x->ending)
-            vk_buf_addc(&x->shown, bytes.p[i]);
-        if (bytes.p[i] == '\r')
-            vk_buf_addc(&x->shown, '\n');
+            type(x, bytes.p[i]);
     }
     x->full = x->full || vk_buf_len(&x->shown) > HIGH_WATER;
     vk_timer_arm(&x->timer, 0);
@@ -129,6 +177,7 @@ void simulated_exec_end(struct vk_list *running)
 
         vk_list_remove(&x->link);
         x->ending = true;
+        x->place.terminate = NULL;
         vk_timer_arm(&x->timer, 0);
     }
 }

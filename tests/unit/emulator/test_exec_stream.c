@@ -109,11 +109,22 @@ static void typed_text_comes_back_until_the_program_ends(void **state)
     begin_shell(&c);
     assert_non_null(strstr(target, "/execstream/sessionId/"));
     assert_true(vk_ends(target, "?api-version=1.0&rows=41&cols=133"));
-    socket_send(&c, BINARY, "echo a\r");
+    socket_send(&c, BINARY, "type a\r");
     socket_send(&c, TEXT, "b");
     socket_send(&c, BINARY, "");
-    socket_await_text(&c, "echo a\r\nb");
+    socket_await_text(&c, "type a\r\nb");
     socket_send(&c, BINARY, "\x04");
+    await_end(&c, 1000);
+}
+
+static void shell_knows_two_words(void **state)
+{
+    struct websocket_client c;
+
+    (void)state;
+    begin_shell(&c);
+    socket_send(&c, BINARY, "echo he''re;kill -TERM 1||echo no''t\n");
+    socket_await_text(&c, "echo he''re;kill -TERM 1||echo no''t\nhere\r\n");
     await_end(&c, 1000);
 }
 
@@ -530,6 +541,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(typed_text_comes_back_until_the_program_ends),
+        TEST(shell_knows_two_words),
         TEST(frames_may_arrive_in_any_pieces),
         TEST(bytes_behind_the_handshake_count),
         TEST(what_is_no_password_is_a_policy_violation),
