@@ -98,7 +98,7 @@ static struct exec_call *start(struct container_groups *groups, const struct exe
                                         .operation = "exec",
                                         .body = body,
                                         .deadline_ms = DEADLINE_MS,
-                                        .priority = THROTTLE_USER,
+                                        .priority = target->priority,
                                         .owner = target->owner,
                                         .max_body = MAX_BODY,
                                         .on_done = on_answer,

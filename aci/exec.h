@@ -18,7 +18,8 @@
 struct exec_target {
     const char *group;
     const char *container;
-    const char *owner; /* namespace, for fairness under ARM's limits; or NULL */
+    const char *owner;               /* namespace, for fairness under ARM's limits; or NULL */
+    enum throttle_priority priority; /* [THROTTLE_USER] */
 };
 /* The password is opaque and good for one connection, soon. */
 struct exec_endpoint {

@@ -77,6 +77,16 @@ struct exec_events {
     void (*finished)(void *user, const struct exec_result *result, const struct vk_err *err);
 };
 
+/* What came of asking a container's main process to end. */
+enum provider_stop_result {
+    PROVIDER_STOP_ENDED,   /* the container has ended */
+    PROVIDER_STOP_TOLD,    /* the signal was sent; nobody watches for the end any more */
+    PROVIDER_STOP_REFUSED, /* it can't be sent; err says why, VK_OK: the user wants it so */
+};
+typedef void (*provider_stop_fn)(void *user, enum provider_stop_result result,
+                                 const struct vk_err *err);
+struct container_stop;
+
 struct provider_upcalls;
 
 struct node_capacity {
@@ -188,6 +198,16 @@ struct provider_ops {
     /* The client is gone: the process is ended as far as the platform allows. No callback
      * afterwards. */
     void (*exec_cancel)(void *p, struct exec_session *s);
+    /*
+     * Sends SIGTERM to a container's main process. done once, never from inside the call; with
+     * ENDED as soon as the platform shows the end. The caller's deadline is its own. NULL: never
+     * sent.
+     */
+    struct container_stop *(*stop_container)(void *p, const struct pod_identity *id,
+                                             const char *container, provider_stop_fn done,
+                                             void *user);
+    /* No callback afterwards; the signal may have been sent. */
+    void (*stop_container_cancel)(void *p, struct container_stop *s);
     /*
      * What the running pods use, at once and from memory: asking often costs nothing. Each figure
      * has its own time; figures are gathered while somebody asks. ret lives in the arena.

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "provider/capacity.h"
 #include "provider/container_logs.h"
+#include "provider/container_stop.h"
 #include "provider/exec_session.h"
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
@@ -61,6 +62,7 @@ struct aci_provider {
     struct resolver *resolver;
     struct exec_streams *streams;
     struct exec_sessions *execs;
+    struct container_stops *stops;
     struct registry_client *registries;
     struct image_configs *images;
     struct monitor *monitor;
@@ -188,6 +190,20 @@ static void aci_exec_cancel(void *self, struct exec_session *s)
 {
     (void)self;
     exec_session_cancel(s);
+}
+
+static struct container_stop *aci_stop_container(void *self, const struct pod_identity *id,
+                                                 const char *container, provider_stop_fn done,
+                                                 void *user)
+{
+    struct aci_provider *p = self;
+    return container_stop_start(p->stops, id, container, done, user);
+}
+
+static void aci_stop_container_cancel(void *self, struct container_stop *s)
+{
+    (void)self;
+    container_stop_cancel(s);
 }
 
 static void aci_get_stats(void *self, struct vk_arena *arena, struct provider_stats *ret)
@@ -332,6 +348,8 @@ static const struct provider_ops aci_ops = {
     .exec_resize = aci_exec_resize,
     .exec_resume = aci_exec_resume,
     .exec_cancel = aci_exec_cancel,
+    .stop_container = aci_stop_container,
+    .stop_container_cancel = aci_stop_container_cancel,
     .get_stats = aci_get_stats,
     .write_metrics = aci_write_metrics,
     .get_capacity = aci_get_capacity,
@@ -451,6 +469,9 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
     const struct exec_sessions_config execs = {
         .groups = p->groups, .streams = p->streams, .ended = on_stream_ended, .user = p};
     p->execs = exec_sessions_new(p->loop, &execs);
+    /* Windows has no such signal. */
+    p->stops = container_stops_new(p->loop, p->groups, p->streams,
+                                   c->stop_by_exec && !c->group_settings.windows);
     p->monitor = monitor_new(p->arm, c->subscription, c->resource_group);
     const struct stats_config stats = {
         .http = http,
@@ -534,6 +555,7 @@ void aci_provider_free(struct aci_provider *p)
     metrics_free(p->metrics);
     monitor_free(p->monitor);
     container_logs_free(p->logs);
+    container_stops_free(p->stops);
     exec_sessions_free(p->execs);
     exec_streams_free(p->streams);
     resolver_free(p->resolver);

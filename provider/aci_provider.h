@@ -60,6 +60,7 @@ struct aci_provider_config {
     int64_t pods;         /* [5,000] */
 
     size_t exec_message_max;   /* longest message of input to a container [50] */
+    bool stop_by_exec;         /* containers get their SIGTERM by ACI's exec; else none */
     bool realtime_metrics;     /* container groups get the extension; Azure Monitor alone if not */
     const char *prices;        /* see metrics.h; NULL: nothing is said of costs */
     int realtime_metrics_port; /* where it answers [18899] */

@@ -3,11 +3,6 @@
 
 #include "base/str.h"
 
-bool container_is_sidecar(const struct container *init_container)
-{
-    return vk_streq(init_container->restart_policy, "Always");
-}
-
 static struct group_member member_of(const struct resolved_container *c,
                                      const struct pod_image *image, const char *kind,
                                      struct vk_arena *arena)

@@ -23,7 +23,6 @@ struct group_layout {
     const struct group_member *init_containers;
     size_t container_count, init_container_count;
 };
-bool container_is_sidecar(const struct container *init_container);
 /* images may be NULL. */
 void group_layout_of_pod(const struct resolved_pod *pod, const struct pod_images *images,
                          struct vk_arena *arena, struct group_layout *ret);

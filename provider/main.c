@@ -242,6 +242,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         .cluster_dns = o->cluster_dns,
         .cluster_domain = o->cluster_domain,
         .exec_message_max = (size_t)o->exec_message_bytes,
+        .stop_by_exec = o->stop_by_exec,
         .realtime_metrics = o->realtime_metrics,
         .prices = o->prices,
         .registry_mirrors = o->registry_mirrors.v,

@@ -408,6 +408,14 @@ static const struct option_def defs[] = {
      .help = "Longest message of input that exec sends to a container. Azure was seen to cut "
              "longer ones than 50 in 2019; where it does not, 16384 makes input many times "
              "faster."},
+    {.name = "stop-by-exec",
+     .kind = OPTION_BOOL,
+     OPT(stop_by_exec),
+     .fallback = "true",
+     .group = GROUPS,
+     .help = "Send SIGTERM to the containers of a pod that is deleted, by a shell that ACI's exec "
+             "starts in each, and wait for their end within the grace period. Without it the "
+             "group is deleted at once, behind the preStop hooks."},
     {.name = "realtime-metrics",
      .kind = OPTION_BOOL,
      OPT(realtime_metrics),

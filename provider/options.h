@@ -39,6 +39,7 @@ struct aci_kubelet_options {
     const char *log_analytics_id, *log_analytics_key, *log_analytics_type, *cluster_resource_id;
     const char *kube_proxy_kubeconfig, *cluster_cidr;
     int64_t exec_message_bytes;
+    bool stop_by_exec;
     bool realtime_metrics;
     const char *prices;
     struct json_strs registry_mirrors;

@@ -54,7 +54,6 @@ static void name_kubelet_work(const struct container *s, const char *where,
     const struct lifecycle *l = s->lifecycle;
     const struct flag flags[] = {
         {l && l->post_start, ".lifecycle.postStart"},
-        {l && l->pre_stop, ".lifecycle.preStop"},
     };
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
 }

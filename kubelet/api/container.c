@@ -217,3 +217,8 @@ const struct json_field container_fields[] = {
     JSON_BOOLEAN(struct container, tty, "tty"),
     JSON_END,
 };
+
+bool container_is_sidecar(const struct container *init_container)
+{
+    return vk_streq(init_container->restart_policy, "Always");
+}

@@ -93,6 +93,8 @@ struct container {
     const char *termination_message_path, *termination_message_policy;
     bool stdin_, stdin_once, tty;
 };
+/* A native sidecar: an init container that runs beside the containers. */
+bool container_is_sidecar(const struct container *init_container);
 extern const struct json_field container_fields[];
 /* Shared with volumes and pods. */
 extern const struct json_field field_ref_fields[], resource_field_ref_fields[],

@@ -276,3 +276,18 @@ int64_t pod_cpu_request_milli(const struct pod *pod)
     sum += sidecars;
     return sum > most ? sum : most;
 }
+
+char *pod_field_path(const struct pod *pod, const char *container)
+{
+    const char *list = "containers";
+
+    if (vk_str_empty(container))
+        return NULL;
+    for (size_t i = 0; pod && i < pod->spec.init_containers.n; i++) {
+        const struct container *c = (const struct container *)pod->spec.init_containers.v + i;
+
+        if (vk_streq(c->name, container))
+            list = "initContainers";
+    }
+    return vk_asprintf("spec.%s{%s}", list, container);
+}

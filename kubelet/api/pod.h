@@ -95,4 +95,9 @@ bool pod_is_finished(const struct pod *pod);
 /* What the scheduler counts: the containers together, or the hungriest step of the init containers.
  * Source: k8s v1.37.2 component-helpers/resource/helpers.go, PodRequests. */
 int64_t pod_cpu_request_milli(const struct pod *pod);
+/*
+ * What an Event on a container names: "spec.containers{web}". The caller frees it; NULL without a
+ * container. pod NULL: not known any more.
+ */
+char *pod_field_path(const struct pod *pod, const char *container);
 const struct container *pod_find_container(const struct pod *pod, const char *name);

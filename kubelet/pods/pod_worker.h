@@ -10,6 +10,7 @@
 #include "base/backoff.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "kubelet/pods/lifecycle_shutdown.h"
 #include "kubelet/pods/pod_workers.h"
 #include "kubelet/pods/work_queue.h"
 
@@ -35,6 +36,8 @@ struct pod_worker {
     struct rest_call *deletion;        /* DELETE of the object is under way */
     struct vk_timer deadline;          /* when activeDeadlineSeconds are over */
 
+    struct lifecycle_shutdown *shutdown; /* its containers are ending */
+
     bool is_accepted; /* the first status was set */
     bool may_exist;   /* a group may exist: look before the first PUT, delete it at the end */
     bool is_tried;    /* create_pod was called by this process */
@@ -48,6 +51,8 @@ struct pod_worker {
     bool is_removed;  /* the object is gone from the API server */
     bool is_terminal; /* the last status was set */
     bool is_overdue;  /* its deadline has passed */
+    bool is_ending;   /* and its containers are told so */
+    bool is_shutdown; /* they ended, or have had their time */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
     int64_t given_up_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
@@ -76,6 +81,9 @@ void worker_settle(struct pod_worker *w);
 /* The wanted status, or what the API server has. */
 const struct pod_status *worker_status(const struct pod_worker *w);
 void worker_event(struct pod_worker *w, const char *type, const char *reason, const char *message);
+/* An Event on one container. */
+void worker_container_event(struct pod_worker *w, const char *container, const char *type,
+                            const char *reason, const char *message);
 /* True: it is too early; the worker comes again by itself. */
 bool worker_must_wait(struct pod_worker *w);
 /* Waits for its back-off, or longer where the peer named a time. */
@@ -104,7 +112,22 @@ void worker_deadline_timer(void *user);
 /* Its deadline has passed: the pod fails, and its group goes. */
 void worker_end_overdue(struct pod_worker *w);
 
-/* TERMINATING: delete the group, then the object, then forget; frees the worker at the end. */
+/*
+ * Hooks and signals before the group goes, for a pod that is being deleted or whose deadline passed
+ * then. True: its containers are still ending, and the worker comes again when they have.
+ */
+bool worker_shuts_down(struct pod_worker *w, int64_t overdue_since_ns);
+/* Nothing is waited for any more. */
+void worker_end_shutdown(struct pod_worker *w);
+/*
+ * Pure: what is left of the grace period of a pod that is being deleted, or whose deadline passed
+ * then. 0: it asks for none. Never less than LIFECYCLE_LEAST_GRACE_MS otherwise, also when the time
+ * ran out while no process was there.
+ */
+int64_t worker_grace_left_ms(const struct pod *pod, int64_t overdue_since_ns, int64_t now_ns);
+
+/* TERMINATING: end the containers, delete the group, then the object, then forget; frees the worker
+ * at the end. */
 void worker_terminate(struct pod_worker *w);
 
 /* Deletes the group for good, also one that is being created. */

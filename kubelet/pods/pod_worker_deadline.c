@@ -7,6 +7,7 @@
 
 /* A wall clock that is set forward is noticed so late. */
 #define LOOK_AGAIN_MS (60 * 1000)
+#define SECOND_NS INT64_C(1000000000)
 
 static bool has_ended(const struct pod_worker *w)
 {
@@ -35,9 +36,15 @@ void worker_deadline_timer(void *user)
 
 void worker_end_overdue(struct pod_worker *w)
 {
-    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct pod_spec *spec = &w->pod->spec;
+    struct vk_arena *arena VK_ARENA_AUTO = NULL;
     struct pod_status s;
 
+    w->is_ending = true;
+    if (worker_shuts_down(w, worker_status(w)->start_time_ns +
+                                 spec->active_deadline_seconds * SECOND_NS))
+        return;
+    arena = vk_arena_new();
     log_info("The pod's deadline has passed", LS("pod", pod_key(w->pod)),
              LS("podUID", w->pod->meta.uid));
     worker_cancel_resolution(w);

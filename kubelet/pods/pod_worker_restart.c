@@ -28,7 +28,7 @@ static bool is_alone(const struct pod *pod)
     size_t n = pod->spec.containers.n;
 
     for (size_t i = 0; i < pod->spec.init_containers.n; i++)
-        n += vk_streq(init[i].restart_policy, "Always");
+        n += container_is_sidecar(&init[i]);
     return n <= 1;
 }
 
@@ -137,7 +137,7 @@ static void on_restarted(void *user, const struct vk_err *err)
         if (p->ops->look_at_pod)
             p->ops->look_at_pod(p->p, &id);
     }
-    if (w->is_deleted)
+    if (w->is_deleted || w->is_overdue)
         worker_queue(w);
 }
 

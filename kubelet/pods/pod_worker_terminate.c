@@ -152,7 +152,8 @@ void worker_terminate(struct pod_worker *w)
     if (!(w->group_gone && w->is_removed) && worker_must_wait(w))
         return;
     if (!w->group_gone) {
-        worker_delete_group(w);
+        if (!worker_shuts_down(w, 0))
+            worker_delete_group(w);
         return;
     }
     if (w->is_removed) {

@@ -100,11 +100,19 @@ void worker_settle(struct pod_worker *w)
 
 void worker_event(struct pod_worker *w, const char *type, const char *reason, const char *message)
 {
+    worker_container_event(w, NULL, type, reason, message);
+}
+
+void worker_container_event(struct pod_worker *w, const char *container, const char *type,
+                            const char *reason, const char *message)
+{
+    char *path VK_AUTOFREE = pod_field_path(w->pod, container);
     const struct object_meta *meta = &w->pod->meta;
     const struct object_reference about = {.kind = "Pod",
                                            .namespace_ = meta->namespace_,
                                            .name = meta->name,
                                            .uid = meta->uid,
+                                           .field_path = path,
                                            .api_version = "v1",
                                            .resource_version = meta->resource_version};
 
@@ -142,6 +150,7 @@ void worker_free(void *p)
     worker_cancel_resolution(w);
     vk_list_remove(&w->resolve_wait);
     vk_timer_disarm(&w->deadline);
+    lifecycle_shutdown_cancel(w->shutdown);
     if (w->deletion)
         rest_cancel(w->deletion);
     w->all->counts[w->state]--;
@@ -219,6 +228,18 @@ static void adopt(struct pod_worker *w)
     worker_settle(w);
 }
 
+static void set_status(struct pod_worker *w, const struct pod_status *status)
+{
+    struct pod_status s = *status;
+
+    /* What its containers make of their end does not count: the deadline does. */
+    if (w->is_ending && status_is_terminal(&s))
+        s.phase = "Running";
+    status_manager_set(w->all->config.status, w->pod, &s);
+    if (w->shutdown)
+        lifecycle_shutdown_observe(w->shutdown, worker_status(w));
+}
+
 static void take_status(struct pod_worker *w, const struct pod_status *status, bool runs_on)
 {
     w->group_seen = true;
@@ -231,7 +252,7 @@ static void take_status(struct pod_worker *w, const struct pod_status *status, b
     w->drop_group |= runs_on;
     if (w->state == POD_WORKER_FINISHED && !status_is_terminal(status))
         return;
-    status_manager_set(w->all->config.status, w->pod, status);
+    set_status(w, status);
     if ((w->state == POD_WORKER_PENDING || w->state == POD_WORKER_RESOLVING) && !w->is_tried)
         adopt(w);
     else if (w->state == POD_WORKER_STARTING || w->state == POD_WORKER_RUNNING)
@@ -368,7 +389,11 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
         return;
     }
     w->group_seen = false;
-    if (w->is_deleted || w->operations ||
+    if (w->shutdown) {
+        worker_end_shutdown(w);
+        worker_queue(w);
+    }
+    if (w->is_deleted || w->is_ending || w->operations ||
         (w->state != POD_WORKER_STARTING && w->state != POD_WORKER_RUNNING))
         return;
     if (worker_group_lost(w))
@@ -437,6 +462,7 @@ size_t pod_workers_settle(struct pod_workers *all)
         struct pod_worker *w = value;
 
         worker_cancel_resolution(w);
+        lifecycle_shutdown_cancel(vk_take(w->shutdown));
         deletions += w->deletion != NULL;
     }
     work_queue_free(vk_take(all->queue));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "kubelet/client/event_recorder.h"
+#include "kubelet/pods/lifecycle_hook.h"
 #include "kubelet/pods/pod_resolver.h"
 #include "kubelet/pods/pods.h"
 #include "kubelet/pods/status_manager.h"
@@ -23,6 +24,7 @@ struct pod_workers_config {
     struct pod_phases *phases; /* NULL: nobody counts */
     struct pod_retries retries;
     int64_t finished_group_ttl_ms; /* 0: 10 min */
+    struct lifecycle_env lifecycle;
 };
 struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_workers_config *config);
 /* As stop, except that DELETEs of pods' objects go on; returns how many. */

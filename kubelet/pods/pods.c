@@ -149,29 +149,12 @@ static int64_t up_cpu_requested(void *k, const struct pod_identity *id)
     return pod ? pod_cpu_request_milli(pod) : 0;
 }
 
-/* "spec.containers{web}", as the kubelet's own Events have it; NULL without a container. */
-static char *field_path(const struct pods *p, const char *uid, const char *container)
-{
-    const struct pod *pod = pod_manager_get(p->manager, uid);
-    const char *list = "containers";
-
-    if (vk_str_empty(container))
-        return NULL;
-    for (size_t i = 0; pod && i < pod->spec.init_containers.n; i++) {
-        const struct container *c = (const struct container *)pod->spec.init_containers.v + i;
-
-        if (vk_streq(c->name, container))
-            list = "initContainers";
-    }
-    return vk_asprintf("spec.%s{%s}", list, container);
-}
-
 static void up_event(void *k, const struct pod_identity *id, const char *container,
                      const char *type, const char *reason, const char *message, int64_t count,
                      int64_t first_ns, int64_t last_ns)
 {
     struct pods *p = k;
-    char *path VK_AUTOFREE = field_path(p, id->uid, container);
+    char *path VK_AUTOFREE = pod_field_path(pod_manager_get(p->manager, id->uid), container);
     const struct object_reference about = {.kind = "Pod",
                                            .namespace_ = id->namespace_,
                                            .name = id->name,
@@ -296,14 +279,16 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                                                              .expiries = p->expiries,
                                                              .node_ips = p->config.node_ips});
     p->workers = pod_workers_new(
-        loop, &(struct pod_workers_config){.client = config->client,
-                                           .events = config->events,
-                                           .provider = config->provider,
-                                           .status = p->status,
-                                           .resolver = p->resolver,
-                                           .phases = p->phases,
-                                           .retries = config->retries,
-                                           .finished_group_ttl_ms = config->finished_group_ttl_ms});
+        loop, &(struct pod_workers_config){
+                  .client = config->client,
+                  .events = config->events,
+                  .provider = config->provider,
+                  .status = p->status,
+                  .resolver = p->resolver,
+                  .phases = p->phases,
+                  .retries = config->retries,
+                  .finished_group_ttl_ms = config->finished_group_ttl_ms,
+                  .lifecycle = {.loop = loop, .http = config->http, .provider = config->provider}});
     p->manager = pod_manager_new(loop, config->client, config->node_name, &events, p);
     return p;
 }

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/http_client.h"
 #include "base/json.h"
 #include "base/loop.h"
 #include "kubelet/api/pod.h"
@@ -24,7 +25,7 @@ struct pod_retries {
 /* Text is copied; the pointers are borrowed until pods_free. */
 struct pods_config {
     struct rest_client *client;
-    struct http_client *http; /* for probes; NULL: none of httpGet and grpc */
+    struct http_client *http; /* for probes and hooks; NULL: none over HTTP */
     struct event_recorder *events;
     const struct provider *provider;
     const char *node_name;

@@ -29,11 +29,6 @@ bool container_statuses_started(const struct json_array *list)
     return false;
 }
 
-static bool is_sidecar(const struct container *c)
-{
-    return vk_streq(c->restart_policy, "Always");
-}
-
 /* Go's %s of a string slice: "[a b]". */
 static void add_name(struct vk_buf *names, const char *name)
 {
@@ -87,7 +82,7 @@ static struct pod_condition containers_ready(const struct pod *pod, const struct
         const struct container_status *k =
             container_statuses_find(&s->init_container_statuses, init[i].name);
 
-        if (is_sidecar(&init[i]) && (!k || !k->ready))
+        if (container_is_sidecar(&init[i]) && (!k || !k->ready))
             add_name(k ? &unready : &unknown, init[i].name);
     }
     for (size_t i = 0; i < pod->spec.containers.n; i++) {
@@ -144,7 +139,7 @@ static struct pod_condition ready(const struct pod *pod, struct pod_condition co
 
 static bool init_is_done(const struct container *c, const struct container_status *s)
 {
-    if (is_sidecar(c))
+    if (container_is_sidecar(c))
         return s->started;
     return s->ready || (s->state.kind == CONTAINER_TERMINATED && s->state.exit_code == 0);
 }

@@ -51,6 +51,8 @@ def _fresh_namespace(world, words):
                f"the default service account of {name}")
     yield name
     world.core.delete_namespace(name)
+    # Nobody waits for grace periods here; the namespace takes no new pods any more.
+    world.core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
     # The namespace itself goes some seconds later: its controller looks only now and then.
     eventually(lambda: not world.pods(name), 60, f"no pod of {name} is left")
     eventually(lambda: not world.groups_of(name), 30, f"no container group of {name} is left")

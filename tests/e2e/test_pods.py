@@ -123,8 +123,8 @@ def test_logs_can_be_cut_as_kubectl_asks(world, namespace):
 
 
 def test_deletion_ends_when_the_containers_are_gone_not_with_the_grace_period(world, namespace):
-    world.apply(namespace, manifests.pod("slow", manifests.web(),
-                                         terminationGracePeriodSeconds=600))
+    world.apply(namespace, manifests.pod("slow", manifests.shell(
+        "trap 'exit 0' TERM; while :; do sleep 0.1; done"), terminationGracePeriodSeconds=600))
     phase(world, namespace, "slow", "Running")
     began = time.monotonic()
     world.kubectl("delete", "pod", "-n", namespace, "slow", timeout=60)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/http_client.h"
 #include "base/http_server.h"
 #include "base/json_writer.h"
@@ -29,8 +30,9 @@ struct fake_pod {
     char *ns, *name, *uid, *spec, *status;
     int64_t rv, generation;
     bool deleting, finalizer;
-    bool by_force;          /* the deletion has no grace period */
-    const char *owner_kind; /* of its controller; NULL: none */
+    bool by_force;                        /* the deletion has no grace period */
+    const char *owner_kind;               /* of its controller; NULL: none */
+    int64_t grace_seconds, deleted_at_ns; /* of the deletion; 0: 30 s, and long ago */
 };
 struct fake_event {
     int64_t rv;
@@ -81,8 +83,15 @@ static inline void fake_write_pod(struct json_writer *w, const char *key, const 
     json_put_int(w, "generation", p->generation);
     json_put_string(w, "creationTimestamp", "2026-11-24T15:00:00Z");
     if (p->deleting) {
-        json_put_string(w, "deletionTimestamp", "2026-11-24T15:01:00Z");
-        json_put_int(w, "deletionGracePeriodSeconds", p->by_force ? 0 : 30);
+        char at[VK_TIME_MAX] = "2026-11-24T15:01:00Z";
+
+        if (p->deleted_at_ns)
+            vk_time_format_s(p->deleted_at_ns / 1000000, at);
+        json_put_string(w, "deletionTimestamp", at);
+        json_put_int(w, "deletionGracePeriodSeconds",
+                     p->by_force        ? 0
+                     : p->deleted_at_ns ? p->grace_seconds
+                                        : 30);
     }
     if (p->owner_kind) {
         json_begin_array(w, "ownerReferences");
@@ -182,15 +191,6 @@ static FAKE_UNUSED void fake_remove(struct fake_api *a, struct fake_pod *p, bool
 static FAKE_UNUSED void fake_begin_deletion(struct fake_api *a, struct fake_pod *p)
 {
     p->deleting = true;
-    fake_send_event(a, "MODIFIED", p);
-}
-
-/* Somebody changes the pod's spec. */
-static FAKE_UNUSED void fake_set_spec(struct fake_api *a, struct fake_pod *p, const char *spec)
-{
-    vk_free(p->spec);
-    p->spec = vk_strdup(spec);
-    p->generation++;
     fake_send_event(a, "MODIFIED", p);
 }
 

@@ -31,6 +31,16 @@ struct memory_provider {
     char last_retired[64];
     struct vk_buf last_env; /* "NAME=value " of the first container created last */
     struct memory_call *held;
+    /* Signals and commands in the order of their start: "stop c", "exec c: true". */
+    struct vk_buf deeds;
+    bool hold_stops;                       /* until memory_end_stops */
+    enum provider_stop_result stop_result; /* of the others, and then of these */
+    struct vk_err stop_err;
+    int exec_code;
+    bool hold_execs; /* for ever */
+    size_t stops;
+    struct container_stop *open_stops;
+    struct memory_exec *open_execs;
 };
 struct memory_call {
     struct memory_provider *p;
@@ -313,12 +323,128 @@ static inline bool memory_is_synced(void *user)
     return p->synced;
 }
 
+struct container_stop {
+    struct memory_provider *p;
+    struct vk_timer timer;
+    provider_stop_fn done;
+    void *user;
+    struct container_stop *next;
+};
+struct memory_exec {
+    struct memory_provider *p;
+    struct vk_timer timer;
+    const struct exec_events *events;
+    void *user;
+    struct memory_exec *next;
+};
+
+#define MEMORY_UNLINK(list, one)                                                                   \
+    do {                                                                                           \
+        for (typeof(list) *at_ = &(list); *at_; at_ = &(*at_)->next)                               \
+            if (*at_ == (one)) {                                                                   \
+                *at_ = (one)->next;                                                                \
+                break;                                                                             \
+            }                                                                                      \
+    } while (0)
+
+static inline void memory_stop_cancel(void *user, struct container_stop *s)
+{
+    struct memory_provider *p = user;
+
+    MEMORY_UNLINK(p->open_stops, s);
+    vk_timer_disarm(&s->timer);
+    vk_free(s);
+}
+
+static inline void memory_stopped(void *user)
+{
+    struct container_stop *s = user;
+    struct memory_provider *p = s->p;
+    const provider_stop_fn done = s->done;
+    void *done_user = s->user;
+
+    memory_stop_cancel(p, s);
+    done(done_user, p->stop_result, p->stop_result == PROVIDER_STOP_REFUSED ? &p->stop_err : NULL);
+}
+
+static inline struct container_stop *memory_stop(void *user, const struct pod_identity *id,
+                                                 const char *container, provider_stop_fn done,
+                                                 void *done_user)
+{
+    struct memory_provider *p = user;
+    struct container_stop *s = vk_calloc(1, sizeof(*s));
+
+    (void)id;
+    vk_buf_printf(&p->deeds, "stop %s\n", container);
+    p->stops++;
+    s->p = p;
+    s->done = done;
+    s->user = done_user;
+    s->next = p->open_stops;
+    p->open_stops = s;
+    vk_timer_init(&s->timer, p->loop, "memory stop", memory_stopped, s);
+    if (!p->hold_stops)
+        vk_timer_arm(&s->timer, 0);
+    return s;
+}
+
+static FAKE_UNUSED void memory_end_stops(struct memory_provider *p)
+{
+    for (struct container_stop *s = p->open_stops; s; s = s->next)
+        vk_timer_arm(&s->timer, 0);
+}
+
+static inline void memory_exec_cancel(void *user, struct exec_session *session)
+{
+    struct memory_provider *p = user;
+    struct memory_exec *s = (struct memory_exec *)session;
+
+    MEMORY_UNLINK(p->open_execs, s);
+    vk_timer_disarm(&s->timer);
+    vk_free(s);
+}
+
+static inline void memory_exec_ended(void *user)
+{
+    struct memory_exec *s = user;
+    struct memory_provider *p = s->p;
+    const struct exec_result result = {.exit_code = p->exec_code};
+    const struct exec_events *events = s->events;
+    void *receiver = s->user;
+
+    memory_exec_cancel(p, (struct exec_session *)s);
+    events->output(receiver, VK_STR("output"));
+    events->finished(receiver, &result, NULL);
+}
+
+static inline struct exec_session *memory_exec(void *user, const struct exec_request *request,
+                                               const struct exec_events *events, void *receiver)
+{
+    struct memory_provider *p = user;
+    struct memory_exec *s = vk_calloc(1, sizeof(*s));
+
+    vk_buf_printf(&p->deeds, "exec %s: %s\n", request->container, request->command[0]);
+    s->p = p;
+    s->events = events;
+    s->user = receiver;
+    s->next = p->open_execs;
+    p->open_execs = s;
+    vk_timer_init(&s->timer, p->loop, "memory exec", memory_exec_ended, s);
+    if (!p->hold_execs)
+        vk_timer_arm(&s->timer, 5);
+    return (struct exec_session *)s;
+}
+
 static const struct provider_ops memory_ops = {
     .name = "memory",
     .create_pod = memory_create,
     .find_pod = memory_find,
     .delete_pod = memory_delete,
     .retire_pod = memory_retire,
+    .run_in_container = memory_exec,
+    .exec_cancel = memory_exec_cancel,
+    .stop_container = memory_stop,
+    .stop_container_cancel = memory_stop_cancel,
     .is_synced = memory_is_synced,
     .forget_pod = memory_forget,
     .restart_pod = memory_restart,
@@ -343,6 +469,7 @@ static FAKE_UNUSED void world_start_pods(struct world *w)
     w->pods = pods_new(w->loop, &(struct pods_config){
                                     .client = w->api.rest,
                                     .events = w->events,
+                                    .http = w->api.http,
                                     .provider = &w->provider,
                                     .node_name = "burst-1",
                                     .node_ips = {.v = ips, .n = 1},
@@ -363,6 +490,7 @@ static FAKE_UNUSED struct world *world_new(void)
     w->memory.groups = vk_map_new();
     w->memory.synced = true;
     vk_buf_init(&w->memory.last_env, 64 * 1024);
+    vk_buf_init(&w->memory.deeds, 64 * 1024);
     w->provider = (struct provider){.ops = &memory_ops, .p = &w->memory};
     w->retries = (struct pod_retries){
         .initial_ms = 20, .max_ms = 40, .image_initial_ms = 200, .image_max_ms = 400};
@@ -388,6 +516,7 @@ static FAKE_UNUSED void world_free(struct world *w)
     fake_api_release(&w->api);
     vk_map_free(w->memory.groups, memory_group_free);
     vk_buf_release(&w->memory.last_env);
+    vk_buf_release(&w->memory.deeds);
     vk_loop_free(w->loop);
     vk_free(w);
 }

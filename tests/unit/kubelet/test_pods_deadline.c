@@ -2,6 +2,7 @@
 /* activeDeadlineSeconds: how long is left, and what becomes of a pod that is overdue. */
 #include "base/clock.h"
 #include "kubelet/pods/deadlines.h"
+#include "tests/unit/kubelet/fake_pod_changes.h"
 #include "tests/unit/kubelet/memory_provider.h"
 
 #define RUN_UNTIL(w, condition) FAKE_EVENTUALLY(&(w)->api, condition)

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of the containers of a pod that must end: hooks, signals, the grace period, a deadline.
+What they did themselves is told to a pod that stays, over the network, since logs go with a group."""
+
+import time
+
+import pytest
+
+import manifests
+from polling import eventually
+
+# Each line that somebody sends is a line of its log. Whoever is killed while he sends leaves it waiting
+# for ever, so that no pod here is one that Azure starts again.
+LISTENER = "while :; do nc -l -p 9000; done"
+# say WORD: until the listener took it.
+SAY = 'say() {{ until echo "$1" | nc -w 1 {address} 9000; do sleep 0.1; done; }}; '
+# A main process that obeys, and one that does not know the signal.
+OBEYS = SAY + "trap 'say {name}-term; exit 0' TERM; say {name}-runs; while :; do sleep 0.1; done"
+DEAF = SAY + "say {name}-runs; while :; do sleep 0.1; done"
+
+
+@pytest.fixture(name="listener", scope="module")
+def _listener(world, shared_namespace):
+    world.apply(shared_namespace, manifests.pod("listener", manifests.shell(LISTENER)))
+    address = eventually(lambda: world.pod(shared_namespace, "listener").status.pod_ip, 60,
+                         "the listener has an address")
+    eventually(lambda: world.pod(shared_namespace, "listener").status.phase == "Running", 60,
+               "the listener runs")
+    return address
+
+
+def heard(world, namespace):
+    return world.kubectl("logs", "-n", namespace, "listener").stdout.split()
+
+
+def hears(world, namespace, word):
+    eventually(lambda: word in heard(world, namespace), 60, f"the listener hears {word}")
+
+
+def delete(world, namespace, name, *flags):
+    world.kubectl("delete", "pod", "-n", namespace, name, "--wait=false", *flags)
+
+
+def is_gone(world, namespace, name):
+    eventually(lambda: name not in {pod.metadata.name for pod in world.pods(namespace)}, 60,
+               f"{name} is gone")
+
+
+def speaker(name, script, address, **fields):
+    return manifests.shell(script.format(name=name, address=address), name=name, **fields)
+
+
+def say_hook(word, address):
+    return {"preStop": {"exec": {"command": ["/bin/sh", "-c",
+                                             SAY.format(address=address) + f"say {word}"]}}}
+
+
+def test_hook_signal_and_sidecars_come_in_their_order(world, shared_namespace, listener):
+    sidecar = speaker("side", OBEYS, listener, restartPolicy="Always")
+    main = speaker("main", OBEYS, listener, lifecycle=say_hook("main-hook", listener))
+    world.apply(shared_namespace, manifests.pod("ordered", main, initContainers=[sidecar], restartPolicy="Never",
+                                                terminationGracePeriodSeconds=600))
+    for word in ("main-runs", "side-runs"):
+        hears(world, shared_namespace, word)
+    eventually(lambda: world.pod(shared_namespace, "ordered").status.phase == "Running", 60, "runs")
+    began = time.monotonic()
+    delete(world, shared_namespace, "ordered")
+    is_gone(world, shared_namespace, "ordered")
+    assert time.monotonic() - began < 300
+    words = heard(world, shared_namespace)
+    order = [words.index(word) for word in ("main-hook", "main-term", "side-term")]
+    assert order == sorted(order)
+
+
+def test_who_does_not_know_the_signal_has_the_grace_period(world, shared_namespace, listener):
+    world.apply(shared_namespace, manifests.pod("deaf", speaker("deaf", DEAF, listener),
+                                                restartPolicy="Never",
+                                                terminationGracePeriodSeconds=600))
+    hears(world, shared_namespace, "deaf-runs")
+    eventually(lambda: world.pod(shared_namespace, "deaf").status.phase == "Running", 60, "runs")
+    began = time.monotonic()
+    delete(world, shared_namespace, "deaf")
+    eventually(lambda: world.pod(shared_namespace, "deaf").metadata.deletion_timestamp, 10,
+               "its deletion began")
+    # A shorter period than the one that runs counts from now.
+    delete(world, shared_namespace, "deaf", "--grace-period=4")
+    is_gone(world, shared_namespace, "deaf")
+    assert time.monotonic() - began > 3
+    assert not [group for group in world.groups_of(shared_namespace) if "-deaf-" in group["name"]]
+
+
+def test_a_deadline_ends_the_pod_and_its_status_stays(world, shared_namespace, listener):
+    world.apply(shared_namespace, manifests.pod("overdue", speaker("late", OBEYS, listener),
+                                                restartPolicy="Never",
+                                                activeDeadlineSeconds=600))
+    hears(world, shared_namespace, "late-runs")
+    eventually(lambda: world.pod(shared_namespace, "overdue").status.phase == "Running", 60, "runs")
+    world.core.patch_namespaced_pod("overdue", shared_namespace,
+                                    {"spec": {"activeDeadlineSeconds": 1}})
+    pod = eventually(lambda: (lambda p: p if p.status.phase == "Failed" else None)(
+        world.pod(shared_namespace, "overdue")), 60, "the pod fails")
+    assert pod.status.reason == "DeadlineExceeded"
+    hears(world, shared_namespace, "late-term")
+    eventually(lambda: not [group for group in world.groups_of(shared_namespace)
+                            if "-overdue-" in group["name"]], 60, "its group is gone")
+    assert any(event.reason == "DeadlineExceeded"
+               for event in world.events(shared_namespace, "overdue"))
+
+
+def test_an_image_without_a_shell_goes_at_once_and_says_so(world, shared_namespace):
+    world.apply(shared_namespace, manifests.pod("bare", manifests.container(
+        "main", "aci-kubelet/no-shell:1.0", command=["/bin/sleep", "1000"]),
+        terminationGracePeriodSeconds=600))
+    eventually(lambda: world.pod(shared_namespace, "bare").status.phase == "Running", 60, "runs")
+    delete(world, shared_namespace, "bare")
+    is_gone(world, shared_namespace, "bare")
+    eventually(lambda: any(event.reason == "NoTerminationSignal"
+                           for event in world.events(shared_namespace, "bare")), 20, "it is told")
