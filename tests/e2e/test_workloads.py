@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What applications do inside of a container group: find themselves and Services, ask the API
-server, come from a private registry."""
+server, come from a private registry, are replaced while customers are served."""
 
 import base64
 import json
+import threading
+import time
 
+import kubernetes
 import pytest
 
 import manifests
@@ -110,3 +113,69 @@ def test_a_private_image_needs_its_credential(world, namespace):
     assert value["PRIVATE_PASSWORD"] not in json.dumps(world.groups_of(namespace))
     for name in ("aci-kubelet", "aci-emulator"):
         assert value["PRIVATE_PASSWORD"] not in world.log(name)
+
+
+class Customers(threading.Thread):
+    """Ask a Service's ready endpoints all the time. There is no kube-proxy in this world; as behind
+    one they hear of a change late, by LAG seconds at most."""
+
+    LAG = 1.5
+
+    def __init__(self, world, namespace, service):
+        super().__init__(daemon=True)
+        self.world, self.namespace, self.service = world, namespace, service
+        self.discovery = kubernetes.client.DiscoveryV1Api(world.core.api_client)
+        self.served, self.failures = {}, []
+        self.enough = threading.Event()
+
+    def addresses(self):
+        slices = self.discovery.list_namespaced_endpoint_slice(
+            self.namespace, label_selector=f"kubernetes.io/service-name={self.service}").items
+        return [endpoint.addresses[0] for one in slices for endpoint in one.endpoints or []
+                if endpoint.conditions.ready]
+
+    def run(self):
+        known, heard = [], -self.LAG
+        while not self.enough.wait(0.02):
+            if time.monotonic() - heard >= self.LAG:
+                known, heard = self.addresses(), time.monotonic()
+            for address in known:
+                if time.monotonic() - heard >= self.LAG:
+                    break
+                try:
+                    assert "hello" in self.world.fetch(address)
+                    self.served[address] = self.served.get(address, 0) + 1
+                except (OSError, AssertionError) as error:
+                    self.failures.append(f"{address}: {error!r}")
+
+    def leave(self):
+        self.enough.set()
+        self.join(30)
+
+
+def test_a_rolling_update_fails_no_request(world, namespace):
+    """Ready by its probe before it gets requests; still there while the last of them come."""
+    server = manifests.web(
+        readinessProbe={"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1},
+        lifecycle={"preStop": {"sleep": {"seconds": 6}}}, env=[{"name": "VERSION", "value": "1"}])
+    web = manifests.deployment("web", 2, server)
+    web["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    world.apply(namespace, web, {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}})
+    customers = Customers(world, namespace, "web")
+    before = set(eventually(lambda: len(found := customers.addresses()) == 2 and found, 90,
+                            "both pods are ready endpoints"))
+    customers.start()
+    try:
+        eventually(lambda: before <= customers.served.keys(), 30, "both pods serve")
+        world.kubectl("set", "env", "-n", namespace, "deployment/web", "VERSION=2")
+        world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=120s",
+                      timeout=150)
+        eventually(lambda: len(world.pods(namespace)) == 2, 60, "the old pods are gone")
+        after = set(customers.addresses())
+        eventually(lambda: after <= customers.served.keys(), 30, "both new pods serve")
+    finally:
+        customers.leave()
+    assert customers.failures == []
+    assert len(after) == 2 and not after & before
