@@ -93,6 +93,8 @@ struct node_capacity {
     int64_t cpu_milli, memory_bytes, pods;
     const char *os;   /* "Linux" */
     const char *arch; /* "amd64" */
+    /* A label by which controllers of the platform know the node; key NULL: none. */
+    const char *label_key, *label_value;
     /* The platform runs less than that for now; all of it counts what runs already. */
     bool is_limited;
     int64_t allocatable_cpu_milli, allocatable_pods;

@@ -447,7 +447,10 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
                  .memory_bytes = c->memory_bytes > 0 ? c->memory_bytes : DEFAULT_MEMORY_BYTES,
                  .pods = c->pods > 0 ? c->pods : DEFAULT_PODS,
                  .os = c->group_settings.windows ? "Windows" : "Linux",
-                 .arch = "amd64"},
+                 .arch = "amd64",
+                 /* Azure's cloud controller removes Nodes that are no machines, but for these. */
+                 .label_key = "kubernetes.azure.com/managed",
+                 .label_value = "false"},
     };
     p->capacity = capacity_new(p->loop, &capacity);
     p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, p->capacity, &p->env);

@@ -62,21 +62,24 @@ struct label {
     const char *key, *value;
 };
 
-/* The labels of ours in order; the role comes last, so that leaving it out is leaving out the tail.
- */
-#define LABEL_COUNT 6
+/* The labels of ours in order. */
+#define LABEL_COUNT 7
 static size_t labels_of(struct label out[LABEL_COUNT], const struct node_identity *id,
                         const struct node_capacity *capacity, bool with_role)
 {
     const char *os = vk_strieq(capacity->os, "Windows") ? "windows" : "linux";
+    size_t n = 5;
 
     out[0] = (struct label){"type", "virtual-kubelet"};
     out[1] = (struct label){"kubernetes.io/os", os};
     out[2] = (struct label){"kubernetes.io/arch", capacity->arch ? capacity->arch : "amd64"};
     out[3] = (struct label){"kubernetes.io/hostname", id->name};
     out[4] = (struct label){"node.kubernetes.io/exclude-from-external-load-balancers", "true"};
-    out[5] = (struct label){"kubernetes.io/role", "agent"};
-    return with_role ? LABEL_COUNT : LABEL_COUNT - 1;
+    if (capacity->label_key)
+        out[n++] = (struct label){capacity->label_key, capacity->label_value};
+    if (with_role)
+        out[n++] = (struct label){"kubernetes.io/role", "agent"};
+    return n;
 }
 
 static void write_taint(struct json_writer *w, const struct node_taint *t)

@@ -28,6 +28,7 @@ def test_node_is_ready_with_the_labels_and_the_taint_of_virtual_nodes(world):
     assert labels["kubernetes.io/hostname"] == world.node
     assert labels["kubernetes.io/role"] == "agent"
     assert "node.kubernetes.io/exclude-from-external-load-balancers" in labels
+    assert labels["kubernetes.azure.com/managed"] == "false", "or AKS's cloud controller removes it"
     assert ("virtual-kubelet.io/provider", "azure", "NoSchedule") in [
         (taint.key, taint.value, taint.effect) for taint in node.spec.taints]
     assert [(address.type, address.address) for address in node.status.addresses

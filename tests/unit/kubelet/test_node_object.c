@@ -25,6 +25,8 @@ static const struct node_capacity capacity = {
     .pods = 5000,
     .os = "Linux",
     .arch = "amd64",
+    .label_key = "kubernetes.azure.com/managed",
+    .label_value = "false",
 };
 
 static const struct json *parse(struct vk_arena *arena, const char *text)
@@ -69,6 +71,7 @@ static void labels_are_those_of_aks_virtual_nodes(void **state)
     assert_string_equal(label(node, "kubernetes.io/hostname"), "burst-1");
     assert_string_equal(label(node, "node.kubernetes.io/exclude-from-external-load-balancers"),
                         "true");
+    assert_string_equal(label(node, "kubernetes.azure.com/managed"), "false");
 }
 
 static void role_is_left_out_for_restricted_identities(void **state)
@@ -121,13 +124,13 @@ static void adoption_changes_only_what_is_missing(void **state)
         bool changes;
         size_t taints, labels;
     } table[] = {
-        {"{\"metadata\":{\"labels\":{}},\"spec\":{}}", true, 1, 6},
+        {"{\"metadata\":{\"labels\":{}},\"spec\":{}}", true, 1, 7},
         {"{\"metadata\":{\"labels\":{\"type\":\"virtual-kubelet\"}},\"spec\":{\"taints\":"
          "[{\"key\":\"a\",\"effect\":\"NoExecute\"}]}}",
-         true, 2, 5},
+         true, 2, 6},
         {"{\"metadata\":{\"labels\":{\"type\":\"other\"}},\"spec\":{\"taints\":"
          "[{\"key\":\"virtual-kubelet.io/provider\",\"value\":\"x\",\"effect\":\"NoSchedule\"}]}}",
-         true, 0, 6},
+         true, 0, 7},
     };
 
     (void)state;
