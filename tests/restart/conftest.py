@@ -21,6 +21,7 @@ from world import TESTS
 def pytest_addoption(parser):
     parser.addoption("--programs", default=str(TESTS.parent / "build/crash"),
                      help="folder of aci-kubelet, built with VK_CRASH_POINTS, and aci-emulator")
+    parser.addoption("--full", action="store_true", help="also what takes long")
     parser.addoption("--world", default=None, help="folder of the run; kept afterwards")
 
 
@@ -36,6 +37,11 @@ def _world(request):
         world.down()
         if not given and not request.session.testsfailed:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", name="full")
+def _full(request):
+    return request.config.getoption("--full")
 
 
 def _make_namespace(world, name):

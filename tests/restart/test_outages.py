@@ -2,6 +2,10 @@
 """Azure or the API server is away for a while: nothing that runs is touched or reported otherwise, nobody
 hammers at the door, the scheduler is told, and all is caught up afterwards."""
 
+import time
+
+import pytest
+
 from polling import eventually, holds
 from simulated import pod
 
@@ -57,18 +61,50 @@ def test_azure_away_is_told_and_running_pods_keep_their_status(world, namespace)
     assert groups.items() <= world.engine_groups(namespace).items()
 
 
-def test_api_server_away_at_the_start_is_caught_up_with(world, namespace):
-    """Scaled: sweeps for orphans come every 2 s here, so this is as long as minutes."""
+def test_entra_alone_away_is_told_and_caught_up_with(world, namespace):
+    """ARM itself is well and takes no token but a new one."""
+    make_running(world, namespace, "stays")
+    groups, pid = world.engine_groups(namespace), world.kubelet_pid()
+    world.fault("Token", count=0, status=503, code="ServiceUnavailable", message="ordered by a test")
+    world.expire_tokens()
+    world.apply(namespace, pod("waits", "serve"))
+    since, began = time.monotonic(), world.requests("Token")
+    of_arm = requests(world) - began
+    eventually(lambda: is_marked(world) == (True, True), 90, "condition and taint are there")
+    assert ready(world) == "True"
+    # Nobody asks ARM without a token, and Entra hears less and less: 1, 2, 4, 8, 10 ... s apart.
+    seconds = time.monotonic() - since
+    assert world.requests("Token") - began <= 5 + seconds / 7
+    assert requests(world) - world.requests("Token") - of_arm <= 5
+    assert is_running(world, namespace, "stays")
+    assert world.pod(namespace, "waits").status.phase == "Pending"
+    world.clear_faults()
+    eventually(lambda: is_marked(world) == (False, False), 120, "condition and taint are gone")
+    eventually(lambda: is_running(world, namespace, "waits"), 60, "the pod that waited runs")
+    assert groups.items() <= world.engine_groups(namespace).items()
+    assert world.kubelet_pid() == pid and not world.is_kubelet_dead()
+
+
+@pytest.mark.parametrize("knows_cluster", [False, True])
+def test_api_server_away_at_the_start_is_caught_up_with(world, namespace, full, knows_cluster):
+    """Ten minutes with --full; else scaled: sweeps for orphans come every 2 s here. A kubelet that was
+    told its cluster's id has nothing to ask before it may look at groups."""
     make_running(world, namespace, "stays")
     world.apply(namespace, pod("ends", "sleep", "8", restartPolicy="Never"))
     eventually(lambda: is_running(world, namespace, "ends"), 30, "the second pod runs")
     groups = world.engine_groups(namespace)
     lease = world.coordination.read_namespaced_lease(world.node, "kube-node-lease").spec.renew_time
+    cluster = world.core.read_namespace("kube-system").metadata.uid
     world.kill_kubelet()
     world.stop_api_server()
     try:
-        world.start_kubelet(wait=False)
-        holds(lambda: world.engine_groups(namespace) == groups, 12, "no group is touched")
+        # Minutes later the time of the group that ends would be over.
+        flags = ["--finished-group-ttl", "1h"]
+        flags += ["--cluster-id", cluster] if knows_cluster else []
+        world.start_kubelet(*flags, wait=False)
+        before, seconds = requests(world), 600 if full else 6
+        holds(lambda: world.engine_groups(namespace) == groups, seconds, "no group is touched")
+        assert requests(world) - before <= 20 + 2 * seconds
     finally:
         world.start_api_server()
     eventually(lambda: world.pod(namespace, "ends").status.phase == "Succeeded", 60,
