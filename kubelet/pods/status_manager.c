@@ -22,6 +22,7 @@
 #define RETRY_INITIAL_MS 500
 #define RETRY_MAX_MS 60000
 #define MAX_PATCH_BYTES (1u << 20)
+#define MAX_CONFLICTS 5
 
 /* A status that is wanted, being written and acknowledged at once is one object. */
 struct version {
@@ -48,6 +49,7 @@ struct entry {
     char *size;           /* what is paid for; or NULL */
     uint64_t sent_rv;     /* the version that the patch under way starts from; 0: any */
     uint64_t conflict_rv; /* a patch from here met another version; 0: none did */
+    unsigned conflicts;   /* in a row */
     struct rest_call *call;
     struct vk_list queue; /* in manager->queues[lane] */
     enum lane lane;       /* of its place in a queue, or of its call */
@@ -262,6 +264,7 @@ static void on_failure(struct entry *e, const struct vk_err *err)
         /* Another pod of this name, or a write of somebody else. */
         if (e->sent_rv)
             e->conflict_rv = e->sent_rv;
+        e->conflicts++;
         if (e->sent_rv && base_version(e) != e->sent_rv)
             return; /* the watch was faster than the answer */
         e->outdated = true;
@@ -287,6 +290,7 @@ static void on_success(struct entry *e, struct vk_str body)
 
     backoff_reset(&e->backoff);
     e->conflict_rv = 0;
+    e->conflicts = 0;
     /* The same version means that the API server saw nothing to change: it has what we want. */
     if (rv >= version_number(e->pod->meta.resource_version)) {
         replace(&e->acknowledged, version_ref(e->sent));
@@ -328,14 +332,14 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
 
 /*
  * A patch that names the version it starts from can't meet the pod when its deletion has begun: see
- * pod_is_going. Where the watch brings no other version for a whole back-off the patch goes
- * without; 0 then.
+ * pod_is_going. Where the watch brings no other version for a whole back-off, or
+ * somebody writes to the pod all the time, the patch goes without; 0 then.
  */
 static uint64_t version_to_name(const struct entry *e)
 {
     const uint64_t version = base_version(e);
 
-    return version == e->conflict_rv ? 0 : version;
+    return version == e->conflict_rv || e->conflicts >= MAX_CONFLICTS ? 0 : version;
 }
 
 static void start_patch(struct entry *e)

@@ -385,6 +385,26 @@ static void without_a_newer_version_a_patch_names_none(void **state)
     assert_int_equal(f->api.conflicts, 1);
 }
 
+static void pod_that_somebody_writes_to_all_the_time_is_written(void **state)
+{
+    struct fixture *f = *state;
+    struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
+
+    set_phase_of(f, p, "Running");
+    for (size_t i = 0; i < MAX_CONFLICTS; i++) {
+        fake_send_event(&f->api, "MODIFIED", p);
+        RUN_UNTIL(f, f->api.conflicts == i + 1 && waits(f));
+        observe(f, p);
+        assert_int_equal(in_flight(f), 1);
+    }
+    fake_send_event(&f->api, "MODIFIED", p);
+    RUN_UNTIL(f, f->written == 1);
+    assert_int_equal(f->api.patches, MAX_CONFLICTS + 1);
+    set_phase_of(f, p, "Failed");
+    RUN_UNTIL(f, f->written == 2);
+    assert_non_null(strstr(vk_buf_peek(&f->api.last_patch), "resourceVersion"));
+}
+
 static void patch_whose_answer_was_lost_is_told_by_the_watch(void **state)
 {
     struct fixture *f = *state;
@@ -541,6 +561,7 @@ int main(void)
         ONE(patch_that_somebody_overtook_waits_for_the_watch),
         ONE(watch_that_was_faster_than_the_refusal_costs_no_wait),
         ONE(without_a_newer_version_a_patch_names_none),
+        ONE(pod_that_somebody_writes_to_all_the_time_is_written),
         ONE(patch_whose_answer_was_lost_is_told_by_the_watch),
         ONE(refused_status_waits_for_another_one),
         ONE(answer_that_ignores_the_patch_is_no_endless_loop),
