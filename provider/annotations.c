@@ -117,7 +117,7 @@ const struct annotation_def annotation_defs[] = {
      .value = "`true` or `false`",
      .help = "starts containers through `/bin/sh` where that alone can honour a field "
              "(hostAliases, status.podIP in the environment); the image needs a shell, and root "
-             "for hostAliases"},
+             "for hostAliases; to a later exec the variable shows `@status.podIP@`"},
     {.name = "sub-path-files",
      AT(sub_path_files),
      .value = "`directory`",

@@ -138,7 +138,9 @@ static const struct option_set option_set = {
         "ConfigMaps, "
         "Secrets, claims and\npersistent volumes beside them are used; what is missing is made up "
         "and said (\"assumed\").\nValues of Secrets are never printed. Images are not read: what "
-        "the pod needs of them is assumed.\n\n"
+        "the pod needs of them is assumed.\nVariables of Services are left out: only a cluster "
+        "knows "
+        "them.\n\n"
         "--fields prints the table of all fields of a pod, --annotations that of the annotations, "
         "as Markdown.\n",
     .epilogue = "Examples:\n"
