@@ -42,7 +42,8 @@ OPERATION_RESULT = re.compile(r".*/locations/[^/]+/operationResults/[^/]+", re.I
 # Served so that clients can sign in and find their way; described by other resource providers.
 ELSEWHERE = re.compile(
     r"/subscriptions/?|/tenants|/subscriptions/[^/]+(/resourcegroups(/[^/]+)?)?"
-    r"|/subscriptions/[^/]+/providers(/[^/]+(/register)?)?|/metadata/endpoints", re.IGNORECASE)
+    r"|/subscriptions/[^/]+/providers(/[^/]+(/register)?)?|/metadata/endpoints"
+    r"|.*/providers/Microsoft\.(Insights|Authorization|Network)/.*", re.IGNORECASE)
 ENTRA = re.compile(r"/[^/]+(/v2\.0)?/\.well-known/openid-configuration|/common/discovery/instance"
                    r"|/[^/]+/oauth2/(v2\.0/)?token", re.IGNORECASE)
 SESSION = re.compile(r"/(exec|log)stream/.*")

@@ -174,3 +174,11 @@ def test_delete(az, made):
     missing = az.run("container", "show", "--resource-group", RESOURCE_GROUP, "--name", GROUP)
     assert missing.returncode == 3
     assert f"(ResourceNotFound) The Resource '{made['type']}/{GROUP}'" in missing.stderr
+
+
+def test_what_stands_around_groups(az):
+    provider = json.loads(az("provider", "show", "--namespace", "Microsoft.ContainerInstance"))
+    assert provider["registrationState"] == "Registered"
+    subnet = json.loads(az("network", "vnet", "subnet", "show", "--resource-group", RESOURCE_GROUP,
+                           "--vnet-name", "burst", "--name", "pods"))
+    assert subnet["delegations"][0]["serviceName"] == "Microsoft.ContainerInstance/containerGroups"
