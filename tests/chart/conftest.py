@@ -28,6 +28,8 @@ def pytest_addoption(parser):
     parser.addoption("--programs", default=str(TESTS.parent / "build/release"),
                      help="folder of aci-kubelet and aci-emulator")
     parser.addoption("--world", default=None, help="folder of the run; kept afterwards")
+    parser.addoption("--image", default=None,
+                     help="folder with the image's file system; without it the program runs alone")
 
 
 class ChartWorld(SimulatedWorld):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine of the cluster, as far as the chart's pods need one: a Node that the scheduler binds them to,
-and a loop that does for them what a kubelet does. No image is pulled: the program that was built runs
-with exactly the arguments, environment, service account token and security context of the pod, at an
-address of its own. Images are the matter of tests/image."""
+and a loop that does for them what a kubelet does. No image is pulled: what tests/image has built, or else
+the program alone, runs with exactly the arguments, environment, service account token and security
+context of the pod, at an address of its own."""
 
 import base64
 import datetime
@@ -39,7 +39,7 @@ class Container:
         with open(self.log, "wb") as output:
             # pylint: disable=consider-using-with
             self.process = subprocess.Popen(
-                [str(HERE / "container"), str(files), str(machine.program), *self.spec.args],
+                [str(HERE / "container"), str(files), *machine.program, *self.spec.args],
                 env=self._environment(), stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT)
 
@@ -83,17 +83,20 @@ class Container:
 
     def status(self):
         code = self.process.poll()
-        if code is not None:
+        if code is not None and self.pod.spec.restart_policy == "Never":
             return {"phase": "Failed" if code else "Succeeded"}
-        ready = "True" if self.is_ready() else "False"
+        # One that ended is not started again: its log tells why.
+        ready = "True" if code is None and self.is_ready() else "False"
         return {"phase": "Running", "podIP": self.address, "podIPs": [{"ip": self.address}],
                 "conditions": [{"type": kind, "status": ready, "lastTransitionTime": now()}
                                for kind in ("Ready", "ContainersReady")]}
 
 
 class Machine:
-    def __init__(self, world, folder, program, namespace):
-        self.world, self.folder, self.program, self.namespace = world, folder, program, namespace
+    def __init__(self, world, folder, namespace, image=None):
+        self.world, self.folder, self.namespace = world, folder, namespace
+        self.program = (image, "/usr/bin/aci-kubelet") if image else \
+            ("", str(world.programs / "aci-kubelet"))
         # A client of its own: the loop is a thread.
         client = kubernetes.config.new_client_from_config(str(world.kubeconfig))
         self.core = kubernetes.client.CoreV1Api(client)

@@ -38,9 +38,9 @@ def _values(world):
 
 
 @pytest.fixture(scope="module", name="machine")
-def _machine(world, tmp_path_factory):
-    machine = Machine(world, tmp_path_factory.mktemp("machine"), world.programs / "aci-kubelet",
-                      NAMESPACE)
+def _machine(request, world, tmp_path_factory):
+    machine = Machine(world, tmp_path_factory.mktemp("machine"), NAMESPACE,
+                      request.config.getoption("--image"))
     machine.start()
     yield machine
     machine.stop()
