@@ -28,6 +28,8 @@ struct world {
     bool synced;
     unsigned reports, vanished, events, questions;
     char phase[16], last_event[64];
+    /* Of the first container, as reported last. */
+    enum container_state_kind state, last_state;
     /* Answers of pod_exists: UIDs that exist, separated by blanks. */
     const char *existing;
     struct vk_err question_err;
@@ -45,6 +47,10 @@ static inline void world_status(void *k, const struct provider_pod_status *statu
     w->vanished += !status->group_exists;
     (void)snprintf(w->phase, sizeof(w->phase), "%s",
                    status->status.phase ? status->status.phase : "");
+    const struct json_array *containers = &status->status.container_statuses;
+    const struct container_status *c = containers->n ? containers->v : NULL;
+    w->state = c ? c->state.kind : CONTAINER_STATE_NONE;
+    w->last_state = c ? c->last_state.kind : CONTAINER_STATE_NONE;
 }
 
 static inline void world_event(void *k, const struct pod_identity *id, const char *container,
