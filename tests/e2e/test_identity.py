@@ -149,7 +149,7 @@ def test_a_node_that_bootstraps_itself_runs_pods_as_its_own_user(
                                   for v in volumes],
             env=[{"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "secret",
                                                                  "key": "word"}}}]),
-            volumes=volumes, nodeName=name))
+            volumes=volumes, nodeName=name, terminationGracePeriodSeconds=0))
     node.until(lambda: world.pod(namespace, "web").status.phase == "Running", "the pod runs", 120)
     eventually(lambda: world.kubectl("logs", "-n", namespace, "web").stdout.split() == [
         "hello", "swordfish", "swordfish", "token"], 60, "the pod has what it names")
@@ -290,7 +290,8 @@ def test_a_serving_certificate_that_is_replaced_breaks_no_stream(
         world, namespace, authority):
     """The world's own port: its files are replaced while a log is followed and a command runs."""
     world.apply(namespace, manifests.pod("chatty", manifests.shell(
-        "i=0; while :; do echo line $i; i=$((i + 1)); sleep 0.2; done")))
+        "i=0; while :; do echo line $i; i=$((i + 1)); sleep 0.2; done"),
+        terminationGracePeriodSeconds=0))
     eventually(lambda: world.pod(namespace, "chatty").status.phase == "Running", 60, "it runs")
     pki = world.folder / f"control-plane/nodes/{world.node}"
     old = ssl.get_server_certificate((world.node_address, 10250))
