@@ -127,6 +127,11 @@ const struct annotation_def annotation_defs[] = {
      AT(billed_size),
      .value = "as `1.5 CPU and 2 GB`",
      .help = "written by aci-kubelet: what the running group is billed for"},
+    {.name = "token-expiry",
+     AT(token_expiry),
+     .value = "a time",
+     .help = "written by aci-kubelet: when the first of the pod's tokens expires, which nothing "
+             "renews"},
 };
 const size_t annotation_count = VK_COUNT(annotation_defs);
 

@@ -43,6 +43,8 @@ static void on_changed(void *user, const struct pod *pod, bool initial)
     }
     if (vk_streq(pod->status.phase, "Succeeded") || vk_streq(pod->status.phase, "Failed"))
         token_expiries_forget(p->expiries, pod->meta.uid);
+    else if (initial)
+        token_expiries_restore(p->expiries, pod);
     pod_workers_update(p->workers, pod, initial);
 }
 
@@ -123,13 +125,22 @@ static void note_event(struct pods *p, const char *uid, const char *reason, int6
         pod_phases_note(p->phases, uid, POD_PULLED, first_ns);
 }
 
+static void note_annotations(struct pods *p, const struct provider_pod_status *status)
+{
+    char expiry[VK_TIME_MAX];
+
+    if (status->size)
+        status_manager_note(p->status, status->id.uid, STATUS_NOTE_SIZE, status->size);
+    if (token_expiries_text(p->expiries, status->id.uid, expiry))
+        status_manager_note(p->status, status->id.uid, STATUS_NOTE_TOKEN_EXPIRY, expiry);
+}
+
 static void up_status_changed(void *k, const struct provider_pod_status *status)
 {
     struct pods *p = k;
 
     note_start(p, status);
-    if (status->size)
-        status_manager_note_size(p->status, status->id.uid, status->size);
+    note_annotations(p, status);
     pod_workers_platform_status(p->workers, status);
 }
 

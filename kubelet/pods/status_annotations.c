@@ -17,15 +17,18 @@ static bool counts_deletion_cost(const struct pod *pod)
     return false;
 }
 
-struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost, const char *size,
-                                     struct vk_arena *arena)
+struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost,
+                                     char *const notes[STATUS_NOTES], struct vk_arena *arena)
 {
-    struct json_pairs out = {.v = vk_arena_array(arena, 2, sizeof(*out.v))};
+    static const char *const names[STATUS_NOTES] = {
+        [STATUS_NOTE_SIZE] = POD_BILLED_SIZE, [STATUS_NOTE_TOKEN_EXPIRY] = POD_TOKEN_EXPIRY};
+    struct json_pairs out = {.v = vk_arena_array(arena, STATUS_NOTES + 1, sizeof(*out.v))};
 
     if (deletion_cost && counts_deletion_cost(pod))
         out.v[out.n++] = (struct json_pair){POD_DELETION_COST,
                                             vk_arena_printf(arena, "%" PRId64, deletion_cost)};
-    if (size && !vk_streq(pairs_get(&pod->meta.annotations, POD_BILLED_SIZE), size))
-        out.v[out.n++] = (struct json_pair){POD_BILLED_SIZE, size};
+    for (size_t i = 0; i < STATUS_NOTES; i++)
+        if (notes[i] && !vk_streq(pairs_get(&pod->meta.annotations, names[i]), notes[i]))
+            out.v[out.n++] = (struct json_pair){names[i], notes[i]};
     return out;
 }

@@ -14,6 +14,11 @@
 /* What is paid for the pod, which may be more than it asks for. */
 #define POD_BILLED_SIZE "aci-kubelet.io/billed-size"
 
-/* Those that the pod lacks. deletion_cost 0, size NULL: not to be said. */
-struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost, const char *size,
-                                     struct vk_arena *arena);
+/* When the first of its tokens expires, RFC 3339, so that a restart still knows. */
+#define POD_TOKEN_EXPIRY "aci-kubelet.io/token-expiry"
+
+enum status_note { STATUS_NOTE_SIZE, STATUS_NOTE_TOKEN_EXPIRY, STATUS_NOTES };
+
+/* Those that the pod lacks. deletion_cost 0, a note NULL: not to be said. */
+struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost,
+                                     char *const notes[STATUS_NOTES], struct vk_arena *arena);

@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/url.h"
-#include "kubelet/pods/status_annotations.h"
 #include "kubelet/pods/status_generate.h"
 #include "kubelet/pods/status_patch.h"
 
@@ -46,10 +45,10 @@ struct entry {
     struct version *sent;         /* while a patch is under way */
     struct version *acknowledged; /* newer than pod: the watch has not shown it yet */
     uint64_t acknowledged_rv;
-    char *size;           /* what is paid for; or NULL */
-    uint64_t sent_rv;     /* the version that the patch under way starts from; 0: any */
-    uint64_t conflict_rv; /* a patch from here met another version; 0: none did */
-    unsigned conflicts;   /* in a row */
+    char *notes[STATUS_NOTES]; /* for annotations; or NULL */
+    uint64_t sent_rv;          /* the version that the patch under way starts from; 0: any */
+    uint64_t conflict_rv;      /* a patch from here met another version; 0: none did */
+    unsigned conflicts;        /* in a row */
     struct rest_call *call;
     struct vk_list queue; /* in manager->queues[lane] */
     enum lane lane;       /* of its place in a queue, or of its call */
@@ -127,7 +126,8 @@ static void entry_free(void *p)
     version_unref(e->desired);
     version_unref(e->sent);
     version_unref(e->acknowledged);
-    vk_free(e->size);
+    for (size_t i = 0; i < STATUS_NOTES; i++)
+        vk_free(e->notes[i]);
     pod_unref(e->pod);
     vk_free(e);
 }
@@ -348,7 +348,7 @@ static void start_patch(struct entry *e)
     struct vk_buf patch VK_BUF_AUTO, path VK_BUF_AUTO;
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     const struct json_pairs annotations =
-        status_annotations(e->pod, m->config.deletion_cost, e->size, arena);
+        status_annotations(e->pod, m->config.deletion_cost, e->notes, arena);
     char *what VK_AUTOFREE = NULL, *version VK_AUTOFREE = NULL;
 
     vk_buf_init(&patch, MAX_PATCH_BYTES);
@@ -496,14 +496,15 @@ void status_manager_refresh(struct status_manager *m, const char *uid)
     kick(e);
 }
 
-void status_manager_note_size(struct status_manager *m, const char *uid, const char *size)
+void status_manager_note(struct status_manager *m, const char *uid, enum status_note note,
+                         const char *text)
 {
     struct entry *e = vk_map_get(m->entries, uid);
 
-    if (!e || vk_streq(e->size, size))
+    if (!e || vk_streq(e->notes[note], text))
         return;
-    vk_free(e->size);
-    e->size = vk_strdup(size);
+    vk_free(e->notes[note]);
+    e->notes[note] = vk_strdup(text);
 }
 
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid)

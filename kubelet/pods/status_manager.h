@@ -12,6 +12,7 @@
 
 #include "kubelet/api/pod.h"
 #include "kubelet/client/rest.h"
+#include "kubelet/pods/status_annotations.h"
 
 struct status_manager;
 
@@ -53,8 +54,9 @@ void status_manager_set(struct status_manager *m, const struct pod *pod,
 void status_manager_observe(struct status_manager *m, const struct pod *pod);
 /* Probes judge otherwise than before. No-op for a pod that was never set. */
 void status_manager_refresh(struct status_manager *m, const char *uid);
-/* What is paid for the pod, written with its next patch. No-op for a pod that was never set. */
-void status_manager_note_size(struct status_manager *m, const char *uid, const char *size);
+/* Written as an annotation with the pod's next patch. No-op for a pod that was never set. */
+void status_manager_note(struct status_manager *m, const char *uid, enum status_note note,
+                         const char *text);
 /* What was set last, or NULL. Borrowed until the next set or forget. */
 const struct pod_status *status_manager_get(const struct status_manager *m, const char *uid);
 /* Nothing is left to write, or the pod is gone at the API server, or as good as. True for an

@@ -2,15 +2,15 @@
 #include "kubelet/pods/token_expiries.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/map.h"
+#include "kubelet/pods/status_annotations.h"
 
 /* The wall clock may be set: what is far away is looked at again. */
 #define LOOK_AGAIN_MS (60 * 60 * 1000)
 
 struct expiry {
     char *namespace_, *name;
-    char *audience;              /* of the token that expires first; NULL: the API server's */
+    char *audience;              /* of the token that expires first, in words */
     int64_t warn_ms, expires_ms; /* wall */
     bool warned;
 };
@@ -42,10 +42,10 @@ static void warn(struct token_expiries *t, const char *uid, struct expiry *e)
     char when[VK_TIME_MAX];
 
     vk_time_format_s(e->expires_ms, when);
-    char *message VK_AUTOFREE = vk_asprintf(
-        "the token for %s expires at %s, and the files of a running container can't be replaced on "
-        "this node: delete the pod before, its successor gets a new one",
-        e->audience ? e->audience : "the API server", when);
+    char *message VK_AUTOFREE =
+        vk_asprintf("%s expires at %s, and the files of a running container can't be replaced on "
+                    "this node: delete the pod before, its successor gets a new one",
+                    e->audience, when);
     e->warned = true;
     event_recorder_emit(t->events, &about, "Warning", "TokenExpiresSoon", message);
 }
@@ -91,27 +91,55 @@ void token_expiries_free(struct token_expiries *t)
     vk_free(t);
 }
 
+static void add(struct token_expiries *t, const struct pod *pod, char *audience, int64_t issued_ms,
+                int64_t expires_ms)
+{
+    struct expiry *e = vk_calloc(1, sizeof(*e));
+
+    e->namespace_ = vk_strdup(pod->meta.namespace_);
+    e->name = vk_strdup(pod->meta.name);
+    e->audience = audience;
+    e->expires_ms = expires_ms;
+    e->warn_ms = expires_ms - (expires_ms - issued_ms) / 5;
+    expiry_free(vk_map_put(t->pods, pod->meta.uid, e));
+    vk_timer_arm(&t->timer, 0);
+}
+
 void token_expiries_note(struct token_expiries *t, const struct pod *pod,
                          const struct token_reference *tokens, size_t count)
 {
     const struct token_reference *first = NULL;
-    struct expiry *e;
 
     for (size_t i = 0; i < count; i++)
         if (tokens[i].expires_wall_ms > 0 &&
             (!first || tokens[i].expires_wall_ms < first->expires_wall_ms))
             first = &tokens[i];
     token_expiries_forget(t, pod->meta.uid);
-    if (!first)
+    if (first)
+        add(t, pod,
+            vk_asprintf("the token for %s",
+                        vk_str_empty(first->audience) ? "the API server" : first->audience),
+            vk_wall_ms(), first->expires_wall_ms);
+}
+
+void token_expiries_restore(struct token_expiries *t, const struct pod *pod)
+{
+    const char *text = pairs_get(&pod->meta.annotations, POD_TOKEN_EXPIRY);
+    int64_t expires_ns, issued_ns = pod->status.start_time_ns;
+
+    if (!text || !issued_ns || vk_map_get(t->pods, pod->meta.uid) ||
+        !vk_time_parse(vk_str_of(text), &expires_ns) || expires_ns <= issued_ns)
         return;
-    e = vk_calloc(1, sizeof(*e));
-    e->namespace_ = vk_strdup(pod->meta.namespace_);
-    e->name = vk_strdup(pod->meta.name);
-    e->audience = vk_str_empty(first->audience) ? NULL : vk_strdup(first->audience);
-    e->expires_ms = first->expires_wall_ms;
-    e->warn_ms = e->expires_ms - (e->expires_ms - vk_wall_ms()) / 5;
-    expiry_free(vk_map_put(t->pods, pod->meta.uid, e));
-    vk_timer_arm(&t->timer, 0);
+    add(t, pod, vk_strdup("a token"), issued_ns / 1000000, expires_ns / 1000000);
+}
+
+bool token_expiries_text(const struct token_expiries *t, const char *uid, char out[VK_TIME_MAX])
+{
+    const struct expiry *e = vk_map_get(t->pods, uid);
+
+    if (e)
+        vk_time_format_s(e->expires_ms, out);
+    return e != NULL;
 }
 
 void token_expiries_forget(struct token_expiries *t, const char *uid)

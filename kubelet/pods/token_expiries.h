@@ -2,11 +2,13 @@
 /*
  * When the tokens in the volumes of running pods expire. Files of a running container can't be
  * replaced here, so nothing renews them: the pod gets one Event when four fifths of its shortest
- * token's life are over, which is when a kubelet would fetch a new one. Known of the pods that this
- * process started. Source: k8s v1.37.2 pkg/kubelet/token/token_manager.go requiresRefresh.
+ * token's life are over, which is when a kubelet would fetch a new one. What a former process
+ * knew is read from the pod's annotation (status_annotations.h). Source: k8s v1.37.2
+ * pkg/kubelet/token/token_manager.go requiresRefresh.
  */
 #pragma once
 
+#include "base/clock.h"
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/pods/pod_references.h"
 
@@ -22,6 +24,10 @@ void token_expiries_free(struct token_expiries *t);
 /* The pod was given these tokens, and no others any more. */
 void token_expiries_note(struct token_expiries *t, const struct pod *pod,
                          const struct token_reference *tokens, size_t count);
+/* A pod of a former process, as its annotation has it. */
+void token_expiries_restore(struct token_expiries *t, const struct pod *pod);
+/* When the first of the pod's tokens expires, RFC 3339. False: not known. */
+bool token_expiries_text(const struct token_expiries *t, const char *uid, char out[VK_TIME_MAX]);
 void token_expiries_forget(struct token_expiries *t, const char *uid);
 
 struct token_expiry_counts {

@@ -3,6 +3,7 @@
 server, come from a private registry, are replaced while customers are served."""
 
 import base64
+import datetime
 import json
 import threading
 import time
@@ -24,6 +25,10 @@ def log_of(world, namespace, pod):
 def claims_of(token):
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def time_of(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
 @pytest.fixture(name="reviewer")
@@ -74,6 +79,7 @@ def test_a_pod_knows_its_address_its_services_and_the_api_server(world, namespac
     claims = claims_of(said[2])
     assert claims["aud"] == ["vault"]
     assert claims["exp"] - claims["iat"] == 365 * 24 * 3600
+    assert abs(time_of(annotations["aci-kubelet.io/token-expiry"]) - claims["exp"]) < 3600
 
 
 def pull_secret(name, server, user, password):

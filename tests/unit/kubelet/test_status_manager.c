@@ -504,14 +504,15 @@ static void only_pods_of_replica_sets_get_a_deletion_cost(void **state)
                         "\"spec\":" SPEC "}",
                         cases[i].metadata);
         struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        char *const notes[STATUS_NOTES] = {NULL};
         struct json_pairs said;
         struct pod *pod = NULL;
         struct vk_err err;
 
         if (pod_parse(vk_str_of(text), &pod, &err) < 0)
             fail_msg("%s", err.msg);
-        assert_int_equal(status_annotations(pod, 0, NULL, arena).n, 0);
-        said = status_annotations(pod, -5, NULL, arena);
+        assert_int_equal(status_annotations(pod, 0, notes, arena).n, 0);
+        said = status_annotations(pod, -5, notes, arena);
         if (said.n != cases[i].counts || (said.n && !vk_streq(said.v[0].value, "-5")))
             fail_msg("%s", cases[i].metadata);
         pod_unref(pod);
@@ -528,12 +529,12 @@ static void the_billed_size_goes_with_the_next_patch(void **state)
     struct fixture *f = *state;
     struct fake_pod *p = fake_add(&f->api, "a", "1", SPEC, NULL);
 
-    status_manager_note_size(f->m, "1", "too early");
+    status_manager_note(f->m, "1", STATUS_NOTE_SIZE, "too early");
     set_phase_of(f, p, "Pending");
     RUN_UNTIL(f, f->written == 1);
     assert_false(last_patch_says(f, "annotations"));
-    status_manager_note_size(f->m, "1", "1 CPU and 1 GB");
-    status_manager_note_size(f->m, "1", "2 CPU and 3.5 GB");
+    status_manager_note(f->m, "1", STATUS_NOTE_SIZE, "1 CPU and 1 GB");
+    status_manager_note(f->m, "1", STATUS_NOTE_SIZE, "2 CPU and 3.5 GB");
     assert_int_equal(in_flight(f), 0);
     set_phase_of(f, p, "Running");
     RUN_UNTIL(f, f->written == 2);

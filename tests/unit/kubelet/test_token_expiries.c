@@ -103,6 +103,33 @@ static void a_pod_that_is_gone_or_got_new_tokens_is_forgotten(void **state)
     token_expiries_free(NULL);
 }
 
+static void what_a_former_process_knew_is_in_the_annotation(void **state)
+{
+    struct fixture *f = *state;
+    struct pod *pod;
+    char text[VK_TIME_MAX];
+    struct vk_err err;
+
+    assert_false(token_expiries_text(f->tokens, "u1", text));
+    note(f, 2 * DAY_MS);
+    assert_true(token_expiries_text(f->tokens, "u1", text));
+    if (pod_parse(
+            vk_str_of("{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u2\","
+                      "\"annotations\":{\"aci-kubelet.io/token-expiry\":"
+                      "\"2026-01-02T00:00:00Z\"}},\"spec\":{\"containers\":[]},\"status\":{"
+                      "\"startTime\":\"2026-01-01T00:00:00Z\"}}"),
+            &pod, &err) < 0)
+        fail_msg("%s", err.msg);
+    token_expiries_restore(f->tokens, f->pod);
+    token_expiries_restore(f->tokens, pod);
+    pod_unref(pod);
+    assert_true(token_expiries_text(f->tokens, "u2", text));
+    assert_string_equal(text, "2026-01-02T00:00:00Z");
+    FAKE_EVENTUALLY(&f->w->api, counts_of(f).expiring == 1);
+    FAKE_EVENTUALLY(&f->w->api,
+                    strstr(vk_buf_peek(&f->w->api.event_log), "a token expires at 2026"));
+}
+
 static void the_expiry_is_read_from_the_token(void **state)
 {
     static const struct {
@@ -140,6 +167,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_event_comes_when_four_fifths_of_the_life_are_over,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_pod_that_is_gone_or_got_new_tokens_is_forgotten, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_a_former_process_knew_is_in_the_annotation, setup,
                                         teardown),
         cmocka_unit_test(the_expiry_is_read_from_the_token),
     };
