@@ -8,6 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+/* As glibc has it until the first such block is freed; then it would raise it up to 32 MiB. */
+#define LARGE (128 << 10)
+
+void vk_alloc_begin(void)
+{
+#ifdef __GLIBC__
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE);
+#endif
+}
+
 static void *or_abort(void *p)
 {
     if (!p) {

@@ -7,6 +7,10 @@
 
 #include <stddef.h>
 
+/* First thing in main: what is freed of large blocks goes back to the system at once, so that one
+ * great answer does not make the process great for ever. */
+void vk_alloc_begin(void);
+
 void *vk_malloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *vk_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *vk_realloc(void *p, size_t size) __attribute__((returns_nonnull));

@@ -12,14 +12,19 @@
 #define FOLLOW_TAIL 1000
 #define MAX_TEXT (8u << 20)
 #define PIECE (64u << 10)
+/* While so much waits for clients in all, one more holds no more than its share, and what follows
+ * is read again when that was written. */
+#define HELD_MAX (2u << 20)
+#define SHARE (128u << 10)
 /* Of what the attachment shows to a client that does not read; then its peer waits, too. */
 #define STALLED_MAX (128u << 10)
 /* From a log that lost its place to the end of the attachment. */
 #define ATTACH_END_MS 2000
 /* ACI's times of states have whole seconds. */
 #define PREVIOUS_SLACK_NS (2 * 1000000000ll)
-/* How often a log that lost its place is read again: its container may be another one by now. */
-#define HOLDS_MAX 3
+/* How long a log that lost its place is read again before it counts: its container may be another
+ * one by now, which the tracker has to find out. */
+#define HOLD_MAX_MS 60000
 
 struct container_logs {
     struct vk_loop *loop;
@@ -50,6 +55,8 @@ struct log_stream {
     int64_t
         previous_end_ns; /* of the run before the present one, which is asked for; 0: it is not */
     bool first, is_tail, is_final, ended;
+    bool has_more;    /* than its share: the rest of the answer was dropped */
+    int64_t until_ns; /* then, of what is not followed: where it ends; 0: not known */
     struct vk_err end_err;
     /* Following. */
     struct log_attach *attach; /* NULL: not followed */
@@ -60,8 +67,8 @@ struct log_stream {
     int64_t lines_shown;  /* since the last read began */
     bool knows_run, was_replaced;
     int64_t restart_count;
-    enum run run; /* when the last read began */
-    unsigned holds;
+    enum run run;               /* when the last read began */
+    int64_t held_since_mono_ms; /* 0: its place is known */
 };
 
 static void stream_free(struct log_stream *s)
@@ -119,7 +126,7 @@ static void schedule(struct log_stream *s)
 {
     int64_t wait;
 
-    if (s->ended || s->call || s->waits || vk_buf_len(&s->out) > 0)
+    if (s->ended || s->call || s->waits || s->has_more || vk_buf_len(&s->out) > 0)
         return;
     wait = log_pace_due_mono_ms(&s->pace, s->owner->followers) - vk_mono_ms();
     vk_timer_arm(&s->timer, wait > 0 ? wait : 0);
@@ -150,8 +157,13 @@ static void flush(struct log_stream *s)
     }
     if (vk_buf_len(&s->out) > 0)
         return;
+    /* One great answer is no reason to keep its memory. */
+    vk_buf_release(&s->out);
+    vk_buf_init(&s->out, MAX_TEXT);
     log_attach_pause(s->attach, false);
-    if (!s->options.follow || s->is_final)
+    if (s->has_more)
+        vk_timer_arm(&s->timer, 0);
+    else if (!s->options.follow || s->is_final)
         end(s, NULL);
     else
         schedule(s);
@@ -198,10 +210,24 @@ static void on_failure(struct log_stream *s, const struct vk_err *err)
         flush(s);
     } else if (!vk_err_is_transient(err)) {
         end(s, &failure);
+    } else if (s->has_more) {
+        vk_timer_arm(&s->timer, LOG_PACE_POLL_MS);
     } else {
         log_pace_has_read(&s->pace, vk_mono_ms(), false);
         schedule(s);
     }
+}
+
+/* Until the group was read after the log had lost its place. */
+static bool may_be_another_run(struct log_stream *s)
+{
+    const struct tracked_pod *pod = tracker_find(s->owner->config.tracker, s->uid);
+    const int64_t now = vk_mono_ms();
+
+    if (!s->held_since_mono_ms)
+        s->held_since_mono_ms = now;
+    return pod && (pod->read || pod->last_read_mono_ms <= s->held_since_mono_ms) &&
+           now - s->held_since_mono_ms < HOLD_MAX_MS;
 }
 
 /*
@@ -211,6 +237,9 @@ static void on_failure(struct log_stream *s, const struct vk_err *err)
  */
 static bool handle_gap(struct log_stream *s, struct vk_str content)
 {
+    if (!s->options.follow)
+        return false;
+    s->has_more = false;
     if (recall_rest(s, content)) {
         s->is_final = true;
         flush(s);
@@ -222,12 +251,11 @@ static bool handle_gap(struct log_stream *s, struct vk_str content)
         vk_timer_arm(&s->timer, ATTACH_END_MS);
         return true;
     }
-    if (s->run == RUN_REPLACED || s->was_replaced) {
+    if (look_at_run(s) == RUN_REPLACED || s->was_replaced) {
         end(s, NULL);
         return true;
     }
-    if (!s->is_final && !log_attach_is_open(s->attach) && s->holds < HOLDS_MAX) {
-        s->holds++;
+    if (!s->is_final && !log_attach_is_open(s->attach) && may_be_another_run(s)) {
         tracker_hint(s->owner->config.tracker, s->uid);
         log_pace_has_read(&s->pace, vk_mono_ms(), false);
         schedule(s);
@@ -245,16 +273,36 @@ static bool previous_is_gone(const struct log_stream *s, struct vk_err *err)
     return false;
 }
 
+static size_t share_of(const struct log_stream *s)
+{
+    size_t held = 0;
+
+    /* The tail of the first answer is its end. */
+    if (s->first && s->options.tail_lines >= 0)
+        return SIZE_MAX;
+    VK_LIST_FOREACH(it, &s->owner->streams)
+    held += vk_buf_len(&VK_LIST_ENTRY(it, struct log_stream, link)->out);
+    return held < HELD_MAX ? SIZE_MAX : SHARE;
+}
+
 static void take_content(struct log_stream *s, struct vk_str content)
 {
     const struct log_cursor before = s->cursor;
     /* Without following nothing comes later, so that a last line without newline counts. */
     const bool whole = s->is_final || !s->options.follow;
+    struct vk_str rest;
     bool found;
 
     s->waits = false;
-    log_lines_cut(content, s->options.timestamps, s->options.since_wall_ns, whole, &s->cursor,
-                  &s->out);
+    if (s->until_ns)
+        content = log_lines_until(content, s->until_ns);
+    rest = log_lines_cut_some(content, s->options.timestamps, s->options.since_wall_ns, whole,
+                              share_of(s), &s->cursor, &s->out);
+    /* A last line that waits for its end is no more than that. */
+    s->has_more = memchr(rest.p, '\n', rest.n) || (whole && rest.n > 0);
+    if (s->has_more && !s->options.follow)
+        s->until_ns = log_lines_end_ns(content);
+    content.n -= rest.n;
     log_recall_has_read(&s->recall, content);
     found = before.last_ns != s->cursor.last_ns || before.seen_at_last != s->cursor.seen_at_last;
     log_pace_has_read(&s->pace, vk_mono_ms(), found);
@@ -291,7 +339,7 @@ static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
         return;
     }
     if (!has_gap)
-        s->holds = 0;
+        s->held_since_mono_ms = 0;
     if (s->run == RUN_REPLACED) {
         /* The log goes on where it was read: either it, or what is known of the run, is old. */
         s->was_replaced = s->cursor.has_position;
@@ -352,8 +400,11 @@ static void on_timer(void *user)
     /* What is fetched after the end was known is complete. */
     s->run = look_at_run(s);
     s->is_final = s->run == RUN_ENDED;
-    fetch(s, s->pace.attached && s->lines_shown < FOLLOW_TAIL ? 2 * s->lines_shown + 100
-                                                              : FOLLOW_TAIL);
+    if (s->has_more)
+        fetch(s, -1);
+    else
+        fetch(s, s->pace.attached && s->lines_shown < FOLLOW_TAIL ? 2 * s->lines_shown + 100
+                                                                  : FOLLOW_TAIL);
 }
 
 /* --- the attachment --- */

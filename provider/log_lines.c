@@ -33,16 +33,17 @@ bool log_line_next(struct vk_str *rest, struct log_line *ret)
     return true;
 }
 
-void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns, bool is_final,
-                   struct log_cursor *cursor, struct vk_buf *out)
+struct vk_str log_lines_cut_some(struct vk_str content, bool timestamps, int64_t since_wall_ns,
+                                 bool is_final, size_t max, struct log_cursor *cursor,
+                                 struct vk_buf *out)
 {
     const struct log_cursor before = *cursor;
     int64_t now_ns = 0; /* time of the line at hand */
     size_t at_now = 0;  /* lines of that time seen in this text */
     struct log_line line;
-    while (log_line_next(&content, &line)) {
+    while (vk_buf_len(out) < max && log_line_next(&content, &line)) {
         if (!line.ended && !is_final)
-            return;
+            break;
         /* Times may step back with the clock; positions must not, or lines would repeat. */
         if (line.stamped && line.ns > now_ns) {
             now_ns = line.ns;
@@ -60,6 +61,13 @@ void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns
         if (line.ended)
             vk_buf_addc(out, '\n');
     }
+    return content;
+}
+
+void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns, bool is_final,
+                   struct log_cursor *cursor, struct vk_buf *out)
+{
+    (void)log_lines_cut_some(content, timestamps, since_wall_ns, is_final, SIZE_MAX, cursor, out);
 }
 
 bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor)
@@ -80,4 +88,16 @@ int64_t log_lines_end_ns(struct vk_str content)
     while (log_line_next(&content, &line))
         ns = line.stamped ? line.ns : ns;
     return ns;
+}
+
+struct vk_str log_lines_until(struct vk_str content, int64_t ns)
+{
+    struct vk_str rest = content;
+    struct log_line line;
+
+    while (log_line_next(&rest, &line)) {
+        if (line.stamped && line.ns > ns)
+            return (struct vk_str){.p = content.p, .n = (size_t)(line.whole.p - content.p)};
+    }
+    return content;
 }

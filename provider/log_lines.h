@@ -33,6 +33,10 @@ struct log_cursor {
  */
 void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns, bool is_final,
                    struct log_cursor *cursor, struct vk_buf *out);
+/* The same, and stops behind the line with which out reaches max bytes. Returns what is left. */
+struct vk_str log_lines_cut_some(struct vk_str content, bool timestamps, int64_t since_wall_ns,
+                                 bool is_final, size_t max, struct log_cursor *cursor,
+                                 struct vk_buf *out);
 
 /*
  * True when the text starts after the cursor, so that lines between may be missing from a tail;
@@ -41,3 +45,5 @@ void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns
 bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor);
 /* The time of the last line that has one; 0: none has. */
 int64_t log_lines_end_ns(struct vk_str content);
+/* Up to the last line of that time or before. */
+struct vk_str log_lines_until(struct vk_str content, int64_t ns);

@@ -373,6 +373,7 @@ int main(int argc, char **argv)
     int exit_code;
 
     signal(SIGPIPE, SIG_IGN);
+    vk_alloc_begin();
     exit_code = read_crash_point(argc, argv);
     if (exit_code < 0)
         exit_code = run_subcommand(argc, argv);

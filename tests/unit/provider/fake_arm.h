@@ -68,6 +68,7 @@ struct fake_arm {
     const char *monitor;
     unsigned monitored;
     const char *last_logs_query;
+    unsigned logs;   /* how often they were read */
     int logs_status; /* refuses logs; 0: none */
     const char *logs_code;
     char *last_put; /* its body */
@@ -404,6 +405,7 @@ static inline void arm_handle(void *user, struct http_exchange *x)
         if (!arm_apply_rule(arm, x, method, &rule))
             http_exchange_reply(x, 204, NULL, VK_STR(""));
     } else if (rest) {
+        arm->logs++;
         arm->last_logs_query = strstr(head->query, "tail=") ? "tail" : "all";
         const char *body =
             vk_arena_printf(http_exchange_arena(x), "{\"content\":\"%s\"}", arm->log);

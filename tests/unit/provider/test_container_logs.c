@@ -186,6 +186,81 @@ static void a_full_sink_stops_the_stream_until_it_resumes(void **state)
     assert_string_equal(vk_buf_peek(&w->logged), "one\ntwo\n");
 }
 
+struct sink {
+    bool full;
+    unsigned asked;
+    struct vk_buf got;
+};
+
+static void sink_of_its_own_write(void *user, struct vk_str bytes)
+{
+    vk_buf_addstr(&((struct sink *)user)->got, bytes);
+}
+
+static bool sink_of_its_own_is_full(void *user)
+{
+    struct sink *sink = user;
+    sink->asked++;
+    return sink->full;
+}
+
+static struct log_stream *start_into(struct world *w, struct sink *sink, bool follow)
+{
+    const struct pod_identity id = world_id("web", "u1");
+    const struct container_log_options options = {.tail_lines = -1, .follow = follow};
+    const struct log_sink to = {
+        .write = sink_of_its_own_write, .is_full = sink_of_its_own_is_full, .user = sink};
+    *sink = (struct sink){.full = true};
+    vk_buf_init(&sink->got, 8u << 20);
+    return w->provider.ops->get_container_logs(w->provider.p, &id, "c", &options, &to, world_done,
+                                               w);
+}
+
+static void until_it_holds_some(struct world *w, const struct sink *sink)
+{
+    const bool never = false;
+    for (int i = 0; i < 1000 && !sink->asked; i++)
+        (void)vk_loop_run_until(w->loop, &never, 20);
+    assert_true(sink->asked > 0);
+}
+
+/* One client that does not read holds a whole answer; the next one a share, and reads again. */
+static void clients_that_wait_share_what_they_hold(void **state)
+{
+    struct world *w = *state;
+    struct vk_buf log VK_BUF_AUTO, text VK_BUF_AUTO;
+    struct sink whole, shared;
+    vk_buf_init(&log, 8u << 20);
+    vk_buf_init(&text, 8u << 20);
+    for (int i = 0; i < 70000; i++) {
+        vk_buf_printf(&log, "2024-05-01T%02d:%02d:%02dZ line %d, which says nothing but this\\n",
+                      i / 36000, i / 600 % 60, i / 10 % 60, i);
+        vk_buf_printf(&text, "line %d, which says nothing but this\n", i);
+    }
+    w->arm.log = vk_buf_peek(&log);
+    struct log_stream *first = start_into(w, &whole, false);
+    until_it_holds_some(w, &whole);
+    struct log_stream *second = start_into(w, &shared, false);
+    until_it_holds_some(w, &shared);
+    assert_int_equal(w->arm.logs, 2);
+    /* What comes while a client waits is none of what it asked for. */
+    vk_buf_adds(&log, "2024-05-01T09:00:00Z later\\n");
+    w->arm.log = vk_buf_peek(&log);
+    shared.full = false;
+    w->provider.ops->log_stream_resume(w->provider.p, second);
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&shared.got), vk_buf_peek(&text));
+    assert_in_range(w->arm.logs, 12, 40);
+    w->done = 0;
+    whole.full = false;
+    w->provider.ops->log_stream_resume(w->provider.p, first);
+    UNTIL(w, one_done);
+    assert_string_equal(vk_buf_peek(&whole.got), vk_buf_peek(&text));
+    assert_int_equal(w->err.code, VK_OK);
+    vk_buf_release(&whole.got);
+    vk_buf_release(&shared.got);
+}
+
 static void a_cancelled_stream_says_no_more(void **state)
 {
     struct world *w = *state;
@@ -210,6 +285,7 @@ int main(void)
         IN_WORLD(following_ends_with_the_run_that_was_followed),
         IN_WORLD(following_goes_on_until_the_container_ended),
         IN_WORLD(a_full_sink_stops_the_stream_until_it_resumes),
+        IN_WORLD(clients_that_wait_share_what_they_hold),
         IN_WORLD(a_cancelled_stream_says_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,6 +98,37 @@ static void a_tail_that_starts_after_the_cursor_has_a_gap(void **state)
     assert_false(log_lines_has_gap(VK_STR(T1 "a\n" T2 "b\n"), &later));
 }
 
+static void some_lines_are_cut_and_the_rest_later(void **state)
+{
+    (void)state;
+    const char *whole = T1 "a\n" T1 "b\n" T2 "c\n" T2 "d";
+    for (size_t max = 1; max < 12; max++) {
+        struct vk_buf out VK_BUF_AUTO, all VK_BUF_AUTO;
+        struct log_cursor c = {0};
+        struct vk_str rest;
+        vk_buf_init(&out, 1024);
+        vk_buf_init(&all, 1024);
+        do {
+            vk_buf_clear(&out);
+            rest = log_lines_cut_some(vk_str_of(whole), false, 0, true, max, &c, &out);
+            assert_true(vk_buf_len(&out) <= max + 2);
+            vk_buf_addstr(&all, vk_buf_str(&out));
+        } while (rest.n > 0);
+        assert_string_equal(vk_buf_peek(&all), "a\nb\nc\nd");
+    }
+}
+
+static void a_text_has_an_end_and_is_cut_there(void **state)
+{
+    (void)state;
+    const struct vk_str text = VK_STR(T1 "a\nplain\n" T2 "b\n" T3 "c\n");
+    assert_int_equal(log_lines_end_ns(text), 1714521603500000000);
+    assert_int_equal(log_lines_end_ns(VK_STR("plain\n")), 0);
+    const struct vk_str until = log_lines_until(text, 1714521602000000000);
+    assert_int_equal(until.n, strlen(T1 "a\nplain\n" T2 "b\n"));
+    assert_int_equal(log_lines_until(text, INT64_MAX).n, text.n);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -108,6 +139,8 @@ int main(void)
         cmocka_unit_test(every_split_gives_the_same_lines),
         cmocka_unit_test(times_and_since_are_honoured),
         cmocka_unit_test(a_tail_that_starts_after_the_cursor_has_a_gap),
+        cmocka_unit_test(some_lines_are_cut_and_the_rest_later),
+        cmocka_unit_test(a_text_has_an_end_and_is_cut_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
