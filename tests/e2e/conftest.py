@@ -37,6 +37,12 @@ def _world(request):
             shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", name="full")
+def _full(request):
+    """Whether what takes long is asked for, too."""
+    return request.config.getoption("--full")
+
+
 @contextlib.contextmanager
 def _fresh_namespace(world, words):
     """Refuses pods that are not hardened; gone with all that is in it at the end."""

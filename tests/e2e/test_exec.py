@@ -61,11 +61,6 @@ def _box(world, shared_namespace):
     return Box(world, shared_namespace)
 
 
-@pytest.fixture(scope="session", name="full")
-def _full(request):
-    return request.config.getoption("--full")
-
-
 def digest(data):
     return hashlib.sha256(data).hexdigest()
 
