@@ -22,10 +22,22 @@
 
 /* In the order of the report. */
 static const char *const names[] = {
-    "options",          "kubelet port",       "node address",      "API server",
-    "cluster identity", "cluster rights",     "cluster clock",     "Azure credentials",
-    "resource group",   "Azure permissions",  "resource provider", "quota",
-    "subnet",           "subnet permissions", "Azure clock",
+    "options",
+    "files",
+    "kubelet port",
+    "node address",
+    "API server",
+    "cluster identity",
+    "cluster rights",
+    "cluster clock",
+    "Azure credentials",
+    "resource group",
+    "Azure permissions",
+    "resource provider",
+    "quota",
+    "subnet",
+    "subnet permissions",
+    "Azure clock",
 };
 
 struct check_options {
@@ -177,7 +189,7 @@ static void skip(struct program *p, size_t first, size_t count, const char *why)
     for (size_t i = 0; i < count; i++)
         tell(p, FINDING_SKIPPED, names[first + i], why, "");
 }
-enum { NAMES_CLUSTER = 3, CLUSTER_COUNT = 4, NAMES_AZURE = 7, AZURE_COUNT = 8 };
+enum { NAMES_CLUSTER = 4, CLUSTER_COUNT = 4, NAMES_AZURE = 8, AZURE_COUNT = 8 };
 
 static void check_cluster(struct program *p)
 {
@@ -290,6 +302,7 @@ static int run(struct program *p)
     vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
     vk_timer_init(&p->deadline, p->loop, "deadline", on_deadline, p);
     check_options(p);
+    check_local_files(o, check_report_add, p->report);
     check_local_port(o->address, (int)o->port, check_report_add, p->report);
     check_local_address(o->node_ip ? o->node_ip : "", check_report_add, p->report);
     check_cluster(p);

@@ -8,10 +8,46 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
+#include "base/buf.h"
 #include "base/tcp.h"
+#include "provider/options.h"
 
+#define NAME_FILES "files"
 #define NAME_PORT "kubelet port"
 #define NAME_ADDRESS "node address"
+
+void check_local_files(const struct aci_kubelet_options *o, finding_fn found, void *user)
+{
+    const struct {
+        const char *option, *path;
+    } files[] = {
+        {"tls-cert-file", o->tls_cert_file},
+        {"tls-private-key-file", o->tls_private_key_file},
+        {"client-ca-file", o->client_ca_file},
+        {"azure-ca-file", o->azure_ca_file},
+        {"client-certificate", o->client_certificate},
+        {"client-certificate-key", o->client_certificate_key},
+        {"federated-token-file", o->federated_token_file},
+        {"kube-proxy-kubeconfig", o->kube_proxy_kubeconfig},
+        {"registry-ca-file", o->registry_ca_file},
+    };
+    struct finding f = {.name = NAME_FILES, .state = FINDING_OK, .remedy = ""};
+    struct vk_buf bad VK_BUF_AUTO;
+
+    vk_buf_init(&bad, 8192);
+    for (size_t i = 0; i < VK_COUNT(files); i++)
+        if (!vk_str_empty(files[i].path) && access(files[i].path, R_OK) < 0)
+            vk_buf_printf(&bad, "%s--%s %.300s: %s", vk_buf_len(&bad) ? ", " : "", files[i].option,
+                          files[i].path, strerror(errno));
+    f.detail = "those that options name can be read";
+    if (vk_buf_len(&bad)) {
+        f.state = FINDING_FAILED;
+        f.detail = vk_buf_peek(&bad);
+        f.remedy = "look at the path, and at who may read it: aci-kubelet runs as another user";
+    }
+    found(user, &f);
+}
 
 void check_local_port(const char *address, int port, finding_fn found, void *user)
 {

@@ -93,6 +93,11 @@ def test_an_option_is_wrong(check, options, name, detail, remedy):
     check.only(name, "failed", detail, remedy, **options)
 
 
+def test_a_file_is_missing(check):
+    assert not check.only("files", "failed", "--client-ca-file /no/such/file: No such file", "the path",
+                          client_ca_file="/no/such/file")
+
+
 def test_an_address_that_is_somewhere_else_is_a_warning(check):
     assert not check.only("node address", "warning", "192.0.2.7 is no address", "passes its connections",
                           node_ip="192.0.2.7")
