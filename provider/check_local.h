@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What of this machine `aci-kubelet check` looks at: files, the kubelet port, the node's address. */
+/* What of this machine `aci-kubelet check` looks at: files, the kubelet port, the node's address.
+ */
 #pragma once
 
 #include "base/finding.h"
