@@ -89,8 +89,9 @@ const struct field_row field_table[] = {
      {"liveness-exec", "refused-probe-port-name", "probes-without-address"}},
     {"`lifecycle`",
      NULL,
-     "`preStop`: `exec`, `httpGet`, `sleep`",
-     NAMED "`postStart`, `stopSignal`",
+     "`exec`, `httpGet`, `sleep`; `postStart` when the container is seen to run, which waits until "
+     "then; where it fails the whole group is restarted, and under `Never` the pod fails",
+     NAMED "`stopSignal`",
      {"everything-ignored"}},
     {"`restartPolicy`",
      "the group's",

@@ -47,21 +47,19 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
     security_context_name_ignored_pod(c->pod, ret, arena);
 }
 
-/* What is the kubelet's to do as long as it does not. */
-static void name_kubelet_work(const struct container *s, const char *where,
-                              struct ignored_fields *ret, struct vk_arena *arena)
+static bool hook_needs_address(const struct probe_handler *hook)
 {
-    const struct lifecycle *l = s->lifecycle;
-    const struct flag flags[] = {
-        {l && l->post_start, ".lifecycle.postStart"},
-    };
-    name_flags(flags, VK_COUNT(flags), where, ret, arena);
+    return hook && hook->has_http_get && vk_str_empty(hook->http_host);
 }
 
-static void name_probes(const struct unhonoured_context *c, const struct container *s,
-                        const char *where, struct ignored_fields *ret, struct vk_arena *arena)
+/* What the kubelet does over the network, where there is none. */
+static void name_unreachable(const struct unhonoured_context *c, const struct container *s,
+                             const char *where, struct ignored_fields *ret, struct vk_arena *arena)
 {
+    const struct lifecycle none = {0}, *l = s->lifecycle ? s->lifecycle : &none;
     const struct flag flags[] = {
+        {hook_needs_address(l->post_start), ".lifecycle.postStart (no address)"},
+        {hook_needs_address(l->pre_stop), ".lifecycle.preStop (no address)"},
         {probes_need_address(c->pod, s, PROBE_LIVENESS), ".livenessProbe (no address)"},
         {probes_need_address(c->pod, s, PROBE_READINESS), ".readinessProbe (no address)"},
         {probes_need_address(c->pod, s, PROBE_STARTUP), ".startupProbe (no address)"},
@@ -100,8 +98,7 @@ static void name_container(const struct unhonoured_context *c, const struct grou
         {!vk_str_empty(log) && !vk_streq(log, "/dev/termination-log"), ".terminationMessagePath"},
     };
     name_services(m, where, ret, arena);
-    name_kubelet_work(s, where, ret, arena);
-    name_probes(c, s, where, ret, arena);
+    name_unreachable(c, s, where, ret, arena);
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
     security_context_name_ignored(c->pod, m, c->annotations, ret, arena);
 }

@@ -137,6 +137,14 @@ const struct container_status *pod_status_container(const struct pod_status *s, 
     return found ? found : find_container(&s->init_container_statuses, name);
 }
 
+bool container_status_runs(const struct container_status *c)
+{
+    return c->state.kind == CONTAINER_RUNNING ||
+           (c->state.kind == CONTAINER_WAITING &&
+            (vk_streq(c->state.reason, CONTAINER_HOOK_RUNS) ||
+             vk_streq(c->state.reason, CONTAINER_HOOK_FAILED)));
+}
+
 static const char *copy_text(struct vk_arena *arena, const char *text)
 {
     return text ? vk_arena_strdup(arena, text) : NULL;

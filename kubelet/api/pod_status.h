@@ -45,6 +45,11 @@ extern const struct json_field pod_status_fields[];
 
 const struct pod_condition *pod_status_condition(const struct pod_status *s, const char *type);
 const struct container_status *pod_status_container(const struct pod_status *s, const char *name);
+/* Reasons of a container that runs and is told to wait, for its postStart hook. */
+#define CONTAINER_HOOK_RUNS "PostStartHookRunning"
+#define CONTAINER_HOOK_FAILED "PostStartHookError"
+/* It runs, whatever it waits for. */
+bool container_status_runs(const struct container_status *c);
 /* Deep copy into an arena. */
 void pod_status_copy(struct pod_status *dst, const struct pod_status *src, struct vk_arena *arena);
 /* Everything that Kubernetes would call semantically equal. */

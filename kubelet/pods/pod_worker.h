@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "kubelet/pods/lifecycle_shutdown.h"
+#include "kubelet/pods/lifecycle_start.h"
 #include "kubelet/pods/pod_workers.h"
 #include "kubelet/pods/work_queue.h"
 
@@ -36,6 +37,7 @@ struct pod_worker {
     struct rest_call *deletion;        /* DELETE of the object is under way */
     struct vk_timer deadline;          /* when activeDeadlineSeconds are over */
 
+    struct lifecycle_starts *starts;     /* its postStart hooks; NULL: none */
     struct lifecycle_shutdown *shutdown; /* its containers are ending */
 
     bool is_accepted; /* the first status was set */
@@ -112,6 +114,13 @@ void worker_deadline_timer(void *user);
 /* Its deadline has passed: the pod fails, and its group goes. */
 void worker_end_overdue(struct pod_worker *w);
 
+/* What the platform says goes to the status manager, as far as postStart hooks let it. */
+void worker_set_platform_status(struct pod_worker *w, const struct pod_status *platform);
+/* Prepares the pod's postStart hooks. */
+void worker_prepare_starts(struct pod_worker *w);
+/* The pod ends: no hook of that kind any more, and its status tells what runs. */
+void worker_halt_starts(struct pod_worker *w);
+
 /*
  * Hooks and signals before the group goes, for a pod that is being deleted or whose deadline passed
  * then. True: its containers are still ending, and the worker comes again when they have.
@@ -133,8 +142,13 @@ void worker_terminate(struct pod_worker *w);
 /* Deletes the group for good, also one that is being created. */
 void worker_delete_group(struct pod_worker *w);
 
-/* RUNNING: starts the containers anew, when their back-off is over. */
+/* STARTING or RUNNING: starts the containers anew, when their back-off is over. */
 void worker_restart(struct pod_worker *w);
+/*
+ * A container failed what Kubernetes ends it for ("liveness probe"): it is started anew, with all
+ * containers of the pod; under restartPolicy Never the pod has failed.
+ */
+void worker_end_container(struct pod_worker *w, const char *container, const char *failed);
 
 /* FINISHED: the group goes when its time is over, the object stays. */
 void worker_finish(struct pod_worker *w);

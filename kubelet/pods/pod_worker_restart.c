@@ -46,13 +46,21 @@ static void mark_killed(struct json_array *list, const char *message)
     }
 }
 
+/* A container whose postStart hook failed runs too, although its status does not say so. */
+static const struct pod_status *true_status(const struct pod_worker *w)
+{
+    const struct pod_status *platform = lifecycle_starts_platform(w->starts);
+
+    return platform ? platform : worker_status(w);
+}
+
 /* restartPolicy Never: nothing runs again, and what still runs goes with the group. */
 static void fail_pod(struct pod_worker *w, const char *message)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_status s;
 
-    status_of_terminated(w->pod, worker_status(w), vk_wall_ns(), arena, &s);
+    status_of_terminated(w->pod, true_status(w), vk_wall_ns(), arena, &s);
     mark_killed(&s.container_statuses, message);
     mark_killed(&s.init_container_statuses, message);
     s.phase = "Failed";
@@ -65,7 +73,7 @@ static void fail_pod(struct pod_worker *w, const char *message)
 /* When the container's run began; 0: it does not run. */
 static int64_t run_of(const struct pod_worker *w, const char *container)
 {
-    const struct container_status *s = pod_status_container(worker_status(w), container);
+    const struct container_status *s = pod_status_container(true_status(w), container);
 
     return s && s->state.kind == CONTAINER_RUNNING ? s->state.started_at_ns : 0;
 }
@@ -74,21 +82,25 @@ void pod_workers_unhealthy(struct pod_workers *all, const char *uid, const char 
                            enum probe_kind kind)
 {
     struct pod_worker *w = vk_map_get(all->by_uid, uid);
-    const struct provider *p = all->config.provider;
-    char *message VK_AUTOFREE = NULL;
-    bool is_final;
 
     if (!w || all->stopped || w->is_deleted || w->state != POD_WORKER_RUNNING)
         return;
-    is_final = vk_streq(w->pod->spec.restart_policy, "Never");
-    message = vk_asprintf("Container %s failed %s probe%s%s", container, probe_name(kind),
-                          is_final ? "" : ", will be restarted",
-                          is_alone(w->pod) ? "" : " with all containers of the pod");
     log_info("A container failed its probe for good", LS("pod", pod_key(w->pod)), LS("podUID", uid),
              LS("containerName", container), LS("probe", probe_name(kind)));
+    worker_end_container(w, container, kind == PROBE_STARTUP ? "startup probe" : "liveness probe");
+}
+
+void worker_end_container(struct pod_worker *w, const char *container, const char *failed)
+{
+    const struct provider *p = w->all->config.provider;
+    const bool is_final = vk_streq(w->pod->spec.restart_policy, "Never");
+    char *message VK_AUTOFREE = vk_asprintf(
+        "Container %s failed %s%s%s", container, failed, is_final ? "" : ", will be restarted",
+        is_alone(w->pod) ? "" : " with all containers of the pod");
+
     if (!is_final && !p->ops->restart_pod) {
         worker_event(w, "Warning", "FailedKillPod",
-                     "A container failed its probe, and this node can't restart it");
+                     "A container failed, and this node can't restart it");
         return;
     }
     worker_event(w, "Normal", "Killing", message);
@@ -113,6 +125,11 @@ static void back_off(struct pod_worker *w)
     w->restart_at_ms = now + backoff_next_ms(&w->restart_backoff);
 }
 
+static bool is_up(const struct pod_worker *w)
+{
+    return !w->is_deleted && (w->state == POD_WORKER_RUNNING || w->state == POD_WORKER_STARTING);
+}
+
 static void on_restarted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
@@ -122,7 +139,7 @@ static void on_restarted(void *user, const struct vk_err *err)
     w->operations--;
     if (w->all->stopped)
         return;
-    if (err && !w->is_deleted && w->state == POD_WORKER_RUNNING) {
+    if (err && is_up(w)) {
         log_warning("Failed to restart the pod's containers, trying again",
                     LS("pod", pod_key(w->pod)), LS("podUID", id.uid), LERR(err));
         worker_event(w, "Warning", "FailedKillPod", err->msg);
@@ -147,7 +164,7 @@ void worker_restart(struct pod_worker *w)
     const struct pod_identity id = worker_identity(w);
     const int64_t now = vk_mono_ms();
 
-    if (worker_must_wait(w))
+    if (!is_up(w) || worker_must_wait(w))
         return;
     /* A try of which nobody knows the outcome, or the container itself, came before. */
     if (run_of(w, w->restart_container) != w->restart_run_ns) {

@@ -80,6 +80,7 @@ bool worker_shuts_down(struct pod_worker *w, int64_t overdue_since_ns)
         lifecycle_shutdown_shorten(w->shutdown, left_ms);
         return true;
     }
+    worker_halt_starts(w);
     w->shutdown = lifecycle_shutdown_start(&w->all->config.lifecycle, w->pod, worker_status(w),
                                            left_ms, &events, w);
     w->is_shutdown = !w->shutdown;

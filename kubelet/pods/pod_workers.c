@@ -73,8 +73,10 @@ void worker_set_state(struct pod_worker *w, enum pod_worker_state state)
     w->all->counts[w->state]--;
     w->state = state;
     w->all->counts[w->state]++;
-    if (state == POD_WORKER_FINISHED)
+    if (state == POD_WORKER_FINISHED) {
+        lifecycle_starts_halt(w->starts);
         note_finished(w);
+    }
 }
 
 const struct pod_status *worker_status(const struct pod_worker *w)
@@ -150,6 +152,7 @@ void worker_free(void *p)
     worker_cancel_resolution(w);
     vk_list_remove(&w->resolve_wait);
     vk_timer_disarm(&w->deadline);
+    lifecycle_starts_free(w->starts);
     lifecycle_shutdown_cancel(w->shutdown);
     if (w->deletion)
         rest_cancel(w->deletion);
@@ -191,7 +194,7 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
-    else if (w->state == POD_WORKER_RUNNING && w->wants_restart)
+    else if (w->wants_restart)
         worker_restart(w);
     worker_watch_deadline(w);
 }
@@ -212,6 +215,7 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
     vk_timer_init(&w->deadline, all->loop, "pod deadline", worker_deadline_timer, w);
     w->state = pod_is_finished(pod) ? POD_WORKER_FINISHED : POD_WORKER_PENDING;
     note_finished(w);
+    worker_prepare_starts(w);
     all->counts[w->state]++;
     vk_map_put(all->by_uid, pod->meta.uid, w);
     return w;
@@ -228,18 +232,6 @@ static void adopt(struct pod_worker *w)
     worker_settle(w);
 }
 
-static void set_status(struct pod_worker *w, const struct pod_status *status)
-{
-    struct pod_status s = *status;
-
-    /* What its containers make of their end does not count: the deadline does. */
-    if (w->is_ending && status_is_terminal(&s))
-        s.phase = "Running";
-    status_manager_set(w->all->config.status, w->pod, &s);
-    if (w->shutdown)
-        lifecycle_shutdown_observe(w->shutdown, worker_status(w));
-}
-
 static void take_status(struct pod_worker *w, const struct pod_status *status, bool runs_on)
 {
     w->group_seen = true;
@@ -252,7 +244,7 @@ static void take_status(struct pod_worker *w, const struct pod_status *status, b
     w->drop_group |= runs_on;
     if (w->state == POD_WORKER_FINISHED && !status_is_terminal(status))
         return;
-    set_status(w, status);
+    worker_set_platform_status(w, status);
     if ((w->state == POD_WORKER_PENDING || w->state == POD_WORKER_RESOLVING) && !w->is_tried)
         adopt(w);
     else if (w->state == POD_WORKER_STARTING || w->state == POD_WORKER_RUNNING)
@@ -276,6 +268,7 @@ static void mark_deleted(struct pod_worker *w)
     if (!w->is_deleted)
         forget_backoff(w);
     w->is_deleted = true;
+    lifecycle_starts_halt(w->starts);
     worker_queue(w);
 }
 
@@ -462,6 +455,7 @@ size_t pod_workers_settle(struct pod_workers *all)
         struct pod_worker *w = value;
 
         worker_cancel_resolution(w);
+        lifecycle_starts_halt(w->starts);
         lifecycle_shutdown_cancel(vk_take(w->shutdown));
         deletions += w->deletion != NULL;
     }

@@ -81,7 +81,7 @@ static bool is_waiting(const struct pod_status *status, const char *pod, const c
 {
     const struct container_status *cs = pod_status_container(status, container);
 
-    if (cs && (cs->state.kind == CONTAINER_RUNNING || cs->state.kind == CONTAINER_TERMINATED ||
+    if (cs && (container_status_runs(cs) || cs->state.kind == CONTAINER_TERMINATED ||
                cs->last_state.kind == CONTAINER_TERMINATED))
         return false;
     if (cs && !vk_str_empty(cs->state.reason))

@@ -30,7 +30,7 @@ int stream_target_container(const struct handler_context *c, const struct route_
     if (find_pod(c, params, params->n > 3 ? params->v[2] : NULL, &entry, err) < 0)
         return -(int)err->code;
     status = pod_status_container(entry.status, container);
-    if (!status || status->state.kind != CONTAINER_RUNNING)
+    if (!status || !container_status_runs(status))
         return vk_err_set(err, VK_INTERNAL, "container not found (\"%s\")", container);
     *ret = (struct stream_target){
         .id = identity(params, &entry), .container = container, .pod_ip = entry.status->pod_ip};

@@ -9,9 +9,9 @@ import pytest
 import manifests
 from polling import eventually
 
-# Each line that somebody sends is a line of its log. Whoever is killed while he sends leaves it waiting
-# for ever, so that no pod here is one that Azure starts again.
-LISTENER = "while :; do nc -l -p 9000; done"
+# Each line that somebody sends is a line of its log.
+LISTENER = ("printf '#!/bin/sh\\ncat >>/tmp/heard\\n' >/tmp/take; chmod +x /tmp/take; touch /tmp/heard; "
+            "nc -ll -p 9000 -e /tmp/take & exec tail -f /tmp/heard")
 # say WORD: until the listener took it.
 SAY = 'say() {{ until echo "$1" | nc -w 1 {address} 9000; do sleep 0.1; done; }}; '
 # A main process that obeys, and one that does not know the signal.
@@ -55,6 +55,23 @@ def say_hook(word, address):
                                              SAY.format(address=address) + f"say {word}"]}}}
 
 
+def test_a_container_is_not_ready_before_its_post_start_hook(world, shared_namespace, listener):
+    hook = SAY.format(address=listener) + "until [ -e /tmp/go ]; do sleep 0.1; done; say warm"
+    world.apply(shared_namespace, manifests.pod("warming", speaker(
+        "warming", OBEYS, listener,
+        lifecycle={"postStart": {"exec": {"command": ["/bin/sh", "-c", hook]}}}),
+        restartPolicy="Never"))
+    hears(world, shared_namespace, "warming-runs")
+    eventually(lambda: world.pod(shared_namespace, "warming").status.pod_ip, 60, "it has an address")
+    status = world.pod(shared_namespace, "warming").status
+    assert status.phase == "Pending"
+    assert status.container_statuses[0].state.waiting.reason == "PostStartHookRunning"
+    world.kubectl("exec", "-n", shared_namespace, "warming", "--", "touch", "/tmp/go")
+    hears(world, shared_namespace, "warm")
+    eventually(lambda: world.pod(shared_namespace, "warming").status.phase == "Running", 60, "runs")
+    assert heard(world, shared_namespace).count("warm") == 1
+
+
 def test_hook_signal_and_sidecars_come_in_their_order(world, shared_namespace, listener):
     sidecar = speaker("side", OBEYS, listener, restartPolicy="Always")
     main = speaker("main", OBEYS, listener, lifecycle=say_hook("main-hook", listener))
@@ -67,9 +84,10 @@ def test_hook_signal_and_sidecars_come_in_their_order(world, shared_namespace, l
     delete(world, shared_namespace, "ordered")
     is_gone(world, shared_namespace, "ordered")
     assert time.monotonic() - began < 300
-    words = heard(world, shared_namespace)
-    order = [words.index(word) for word in ("main-hook", "main-term", "side-term")]
-    assert order == sorted(order)
+    expected = ["main-hook", "main-term", "side-term"]
+    for word in expected:
+        hears(world, shared_namespace, word)
+    assert [word for word in heard(world, shared_namespace) if word in expected] == expected
 
 
 def test_who_does_not_know_the_signal_has_the_grace_period(world, shared_namespace, listener):

@@ -37,7 +37,7 @@ struct memory_provider {
     enum provider_stop_result stop_result; /* of the others, and then of these */
     struct vk_err stop_err;
     int exec_code;
-    bool hold_execs; /* for ever */
+    bool hold_execs; /* until memory_end_execs */
     size_t stops;
     struct container_stop *open_stops;
     struct memory_exec *open_execs;
@@ -310,10 +310,8 @@ static inline void memory_restart(void *user, const struct pod_identity *id, pro
 
 static inline void memory_look(void *user, const struct pod_identity *id)
 {
-    struct memory_provider *p = user;
-
     (void)id;
-    p->looks++;
+    ((struct memory_provider *)user)->looks++;
 }
 
 static inline bool memory_is_synced(void *user)
@@ -339,13 +337,9 @@ struct memory_exec {
 };
 
 #define MEMORY_UNLINK(list, one)                                                                   \
-    do {                                                                                           \
-        for (typeof(list) *at_ = &(list); *at_; at_ = &(*at_)->next)                               \
-            if (*at_ == (one)) {                                                                   \
-                *at_ = (one)->next;                                                                \
-                break;                                                                             \
-            }                                                                                      \
-    } while (0)
+    for (typeof(list) *at_ = &(list); *at_; at_ = *at_ ? &(*at_)->next : at_)                      \
+        if (*at_ == (one))                                                                         \
+    *at_ = (one)->next
 
 static inline void memory_stop_cancel(void *user, struct container_stop *s)
 {
@@ -433,6 +427,12 @@ static inline struct exec_session *memory_exec(void *user, const struct exec_req
     if (!p->hold_execs)
         vk_timer_arm(&s->timer, 5);
     return (struct exec_session *)s;
+}
+
+static FAKE_UNUSED void memory_end_execs(struct memory_provider *p)
+{
+    for (struct memory_exec *s = p->open_execs; s; s = s->next)
+        vk_timer_arm(&s->timer, 0);
 }
 
 static const struct provider_ops memory_ops = {

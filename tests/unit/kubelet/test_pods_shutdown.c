@@ -143,6 +143,22 @@ static void a_pause_is_a_hook(void **state)
     assert_true(vk_mono_ms() - before >= 990);
 }
 
+static void an_answer_is_a_success_whatever_it_says(void **state)
+{
+    struct world *w = *state;
+    char *spec VK_AUTOFREE = vk_asprintf(
+        SPEC("", "{\"name\":\"c\",\"image\":\"app:1\",\"lifecycle\":{\"preStop\":{\"httpGet\":{"
+                 "\"host\":\"127.0.0.1\",\"port\":%d,\"path\":\"/drain\"}}}}"),
+        http_server_port(w->api.server));
+    struct fake_pod *p = run_one(w, spec);
+
+    fake_delete_within(&w->api, p, 600);
+    is_gone(w);
+    assert_string_equal(deeds(w), "stop c\n");
+    settle(w);
+    assert_false(world_told(w, "FailedPreStopHook"));
+}
+
 static void a_hook_that_fails_is_told_and_changes_nothing(void **state)
 {
     static const char *const handlers[] = {
@@ -432,6 +448,7 @@ int main(void)
         ONE(the_group_goes_when_the_container_has_ended),
         ONE(a_hook_comes_before_the_signal),
         ONE(a_pause_is_a_hook),
+        ONE(an_answer_is_a_success_whatever_it_says),
         ONE(a_hook_that_fails_is_told_and_changes_nothing),
         ONE(a_hook_that_hangs_ends_with_the_grace_period),
         ONE(a_container_that_does_not_end_has_its_time),
