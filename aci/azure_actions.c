@@ -21,7 +21,7 @@ const struct azure_action azure_actions[] = {
     {ACI "containerGroups/containers/exec/action", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "POST",
      GROUPS "/{group}/containers/{container}/exec", "kubectl exec and cp"},
     {ACI "containerGroups/containers/attach/action", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "POST",
-     GROUPS "/{group}/containers/{container}/attach", "kubectl attach"},
+     GROUPS "/{group}/containers/{container}/attach", "kubectl attach, and logs -f without delay"},
     {ACI "containerGroups/restart/action", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "POST",
      GROUPS "/{group}/restart", "a failed liveness probe restarts the pod"},
     {"Microsoft.Insights/metrics/read", AZURE_RESOURCE_GROUP, AZURE_PARTLY, "GET",

@@ -88,7 +88,7 @@ resource groupRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.ContainerInstance/containerGroups/containers/logs/read'
           // kubectl exec and cp
           'Microsoft.ContainerInstance/containerGroups/containers/exec/action'
-          // kubectl attach
+          // kubectl attach, and logs -f without delay
           'Microsoft.ContainerInstance/containerGroups/containers/attach/action'
           // a failed liveness probe restarts the pod
           'Microsoft.ContainerInstance/containerGroups/restart/action'
