@@ -208,16 +208,6 @@ static int bootstrap(struct program *p, struct vk_err *err)
     return p->has_bootstrapped ? 0 : 1;
 }
 
-static int read_cluster(struct program *p, struct vk_err *err)
-{
-    if (vk_str_empty(p->options.kubeconfig)) {
-        if (in_cluster_config(NULL, p->arena, &p->cluster, err) < 0)
-            return vk_err_wrap(err, "no --kubeconfig, and no service account of a pod either");
-        return 0;
-    }
-    return kubeconfig_load(p->options.kubeconfig, p->options.context, p->arena, &p->cluster, err);
-}
-
 static int make_provider(struct program *p, struct vk_err *err)
 {
     const struct aci_kubelet_options *o = &p->options;
@@ -228,17 +218,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         .location = o->location,
         .subnet_id = o->subnet_id,
         .arm_endpoint = o->arm_endpoint,
-        .authority_host = o->authority_host,
-        .azure_ca_file = o->azure_ca_file,
         .api_version = o->api_version,
-        .tenant_id = o->tenant_id,
-        .client_id = o->client_id,
-        .client_cert_file = o->client_certificate,
-        .client_key_file = o->client_certificate_key,
-        .federated_token_file = o->federated_token_file,
-        .managed_identity_client_id = o->identity_client_id,
-        .imds_endpoint = o->imds_endpoint,
-        .identity_endpoint = environment("IDENTITY_ENDPOINT"),
         .cluster_dns = o->cluster_dns,
         .cluster_domain = o->cluster_domain,
         .exec_message_max = (size_t)o->exec_message_bytes,
@@ -253,7 +233,6 @@ static int make_provider(struct program *p, struct vk_err *err)
         .user_agent_extra = environment("ACI_EXTRA_USER_AGENT"),
         .limits = &limits,
     };
-    const char *header = environment("IDENTITY_HEADER");
     int rc;
 
     if (aci_kubelet_options_limits(o, &limits, err) < 0 ||
@@ -262,13 +241,9 @@ static int make_provider(struct program *p, struct vk_err *err)
     if (!quantity_milli(o->cpu, &config.cpu_milli) ||
         !quantity_value(o->memory, &config.memory_bytes))
         return vk_err_set(err, VK_INVALID, "--cpu or --memory is no quantity");
-    if (!vk_str_empty(o->client_secret))
-        vk_secret_set(&config.client_secret, o->client_secret, strlen(o->client_secret));
-    if (header)
-        vk_secret_set(&config.identity_header, header, strlen(header));
+    subcommand_credentials_fill(o, &config);
     rc = aci_provider_new(p->loop, p->http, &config, &p->aci, err);
-    vk_secret_release(&config.client_secret);
-    vk_secret_release(&config.identity_header);
+    subcommand_credentials_release(&config);
     if (rc == 0)
         p->provider = aci_provider_interface(p->aci);
     return rc;
@@ -336,7 +311,8 @@ static int start(struct program *p, struct vk_err *err)
 
     if (rc != 0)
         return rc;
-    if (read_cluster(p, err) < 0 || make_provider(p, err) < 0 || make_kubelet(p, err) < 0)
+    if (subcommand_cluster_read(&p->options, p->arena, &p->cluster, err) < 0 ||
+        make_provider(p, err) < 0 || make_kubelet(p, err) < 0)
         return -(int)err->code;
     return 0;
 }

@@ -90,23 +90,38 @@ int subcommand_cluster_read(const struct aci_kubelet_options *o, struct vk_arena
     return 0;
 }
 
+void subcommand_credentials_fill(const struct aci_kubelet_options *o,
+                                 struct aci_provider_config *config)
+{
+    const char *header = environment("IDENTITY_HEADER");
+
+    config->authority_host = o->authority_host;
+    config->azure_ca_file = o->azure_ca_file;
+    config->tenant_id = o->tenant_id;
+    config->client_id = o->client_id;
+    config->client_cert_file = o->client_certificate;
+    config->client_key_file = o->client_certificate_key;
+    config->federated_token_file = o->federated_token_file;
+    config->managed_identity_client_id = o->identity_client_id;
+    config->imds_endpoint = o->imds_endpoint;
+    config->identity_endpoint = environment("IDENTITY_ENDPOINT");
+    if (!vk_str_empty(o->client_secret))
+        vk_secret_set(&config->client_secret, o->client_secret, strlen(o->client_secret));
+    if (header)
+        vk_secret_set(&config->identity_header, header, strlen(header));
+}
+
+void subcommand_credentials_release(struct aci_provider_config *config)
+{
+    vk_secret_release(&config->client_secret);
+    vk_secret_release(&config->identity_header);
+}
+
 void subcommand_azure_open(const struct aci_kubelet_options *o, struct vk_loop *loop,
                            struct http_client *http, const char *user_agent,
                            struct token_source **ret_tokens, struct arm_client **ret_arm)
 {
-    struct aci_provider_config credentials = {
-        .authority_host = o->authority_host,
-        .azure_ca_file = o->azure_ca_file,
-        .tenant_id = o->tenant_id,
-        .client_id = o->client_id,
-        .client_cert_file = o->client_certificate,
-        .client_key_file = o->client_certificate_key,
-        .federated_token_file = o->federated_token_file,
-        .managed_identity_client_id = o->identity_client_id,
-        .imds_endpoint = o->imds_endpoint,
-        .identity_endpoint = environment("IDENTITY_ENDPOINT"),
-    };
-    const char *header = environment("IDENTITY_HEADER");
+    struct aci_provider_config credentials = {0};
     const struct arm_client_config arm = {
         .endpoint = o->arm_endpoint,
         .ca_file = o->azure_ca_file,
@@ -114,13 +129,9 @@ void subcommand_azure_open(const struct aci_kubelet_options *o, struct vk_loop *
         .user_agent = user_agent,
     };
 
-    if (!vk_str_empty(o->client_secret))
-        vk_secret_set(&credentials.client_secret, o->client_secret, strlen(o->client_secret));
-    if (header)
-        vk_secret_set(&credentials.identity_header, header, strlen(header));
+    subcommand_credentials_fill(o, &credentials);
     *ret_tokens = token_source_new(
         loop, aci_provider_token_fetcher(loop, http, &credentials, user_agent), SCOPE);
-    vk_secret_release(&credentials.client_secret);
-    vk_secret_release(&credentials.identity_header);
+    subcommand_credentials_release(&credentials);
     *ret_arm = arm_client_new(loop, http, *ret_tokens, &arm);
 }

@@ -27,6 +27,7 @@ struct subcommand {
 /* ---- for commands that run with the options of aci-kubelet itself ---- */
 
 struct aci_kubelet_options;
+struct aci_provider_config;
 struct arm_client;
 struct cluster_config;
 struct http_client;
@@ -52,6 +53,11 @@ int subcommand_options_read(const struct subcommand_options *o, int argc, char *
 VK_MUST_CHECK int subcommand_cluster_read(const struct aci_kubelet_options *o,
                                           struct vk_arena *arena, struct cluster_config *ret,
                                           struct vk_err *err);
+/* Sets what of config is about credentials; its secrets are wiped by
+ * subcommand_credentials_release. */
+void subcommand_credentials_fill(const struct aci_kubelet_options *o,
+                                 struct aci_provider_config *config);
+void subcommand_credentials_release(struct aci_provider_config *config);
 /* Tokens by the credentials of the options, and ARM with them. Freed by their own functions, ARM
  * first. */
 void subcommand_azure_open(const struct aci_kubelet_options *o, struct vk_loop *loop,
