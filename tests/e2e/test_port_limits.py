@@ -9,6 +9,7 @@ import pathlib
 import socket
 import ssl
 import time
+import urllib.parse
 
 import pytest
 
@@ -158,3 +159,52 @@ def test_garbage_after_the_upgrade_ends_its_connection_alone(world, namespace, a
                 before = resident(world.kubelet_pid())
         assert resident(world.kubelet_pid()) - before < 16 * MIB
         assert other.get(), "the other client's forward goes on"
+
+
+STALLED = 20
+# By its path, so that the process is known by its words, which the shell's own commands are not.
+FLOOD = ["/bin/busybox", "yes", "nobody reads this"]
+ENOUGH = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "256Mi"}}
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_clients_that_stop_reading_cost_little_and_leave_nothing_behind(world, namespace, admin):
+    world.apply(namespace, manifests.pod("source", manifests.shell("exec sleep 100000",
+                                                                   resources=ENOUGH),
+                                         terminationGracePeriodSeconds=0))
+    eventually(lambda: world.pod(namespace, "source").status.phase == "Running", 60, "it runs")
+
+    def floods():
+        shown = world.kubectl("exec", "-n", namespace, "source", "--", "ps").stdout
+        return shown.count(" ".join(FLOOD))
+    assert floods() == 0
+    query = urllib.parse.urlencode([("command", word) for word in FLOOD] + [("output", "1")])
+    head = "\r\n".join([f"GET /exec/{namespace}/source/main?{query} HTTP/1.1", "Host: x",
+                        "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+                        "Sec-WebSocket-Protocol: v4.channel.k8s.io", "", ""]).encode()
+    pid = world.kubelet_pid()
+    before = resident(pid)
+    with contextlib.ExitStack() as stack:
+        for _ in range(STALLED):
+            connection = stack.enter_context(stranger(world.node_address, 10250, admin))
+            connection.sendall(head)
+            assert connection.recv(16).startswith(b"HTTP/1.1 101 ")
+        eventually(lambda: floods() == STALLED, 60, "all commands run")
+        used = float("-inf")
+
+        def rests():
+            nonlocal used
+            last, used = used, cpu_seconds(pid)
+            return used - last < 0.05
+        # What is in the way fills up, and then nothing moves.
+        eventually(rests, 60, "aci-kubelet has nothing to do", every=1)
+        grown = resident(pid) - before
+        assert floods() == STALLED
+    print(f"{grown / MIB:.1f} MiB for {STALLED} stalled clients")
+    assert grown < 20 * MIB
+    eventually(lambda: floods() == 0, 30, "what nobody listens to has ended", every=0.5)
