@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from checker import Checker
+from credentials import Authority
 from world import TESTS
 
 @pytest.fixture(name="check")
@@ -165,6 +166,34 @@ def test_a_user_without_rights(world, check, tmp_path):
         assert right in detail
     assert "deploy/manifests/rbac.yaml" in remedy and "bare" in remedy
     assert {one[0] for name, one in found.items() if name != "cluster rights"} == {"ok"}
+
+
+@pytest.fixture(name="node_kubeconfig", scope="module")
+def _node_kubeconfig(world, tmp_path_factory):
+    """Of system:node:virtual-kubelet, by a client certificate."""
+    folder = tmp_path_factory.mktemp("node")
+    pki = world.folder / "control-plane/pki"
+    certificate, key = Authority(folder, pki / "ca.crt", pki / "ca.key").sign(
+        f"/O=system:nodes/CN=system:node:{world.node}")
+    config = json.loads(world.kubectl("config", "view", "--raw", "-o", "json").stdout)
+    config["users"][0]["user"] = {"client-certificate": certificate, "client-key": key}
+    path = folder / "kubeconfig"
+    path.write_text(json.dumps(config))
+    world.kubectl("apply", "-f", str(TESTS.parent / "deploy/manifests/node-identity.yaml"))
+    return path
+
+
+def test_a_node_by_certificate_has_what_it_needs(world, check, node_kubeconfig):
+    """Under the Node authorizer, which gives a node its own objects alone."""
+    found = check.found(kubeconfig=node_kubeconfig)
+    assert found["cluster identity"][1] == f"system:node:{world.node}"
+    assert {one[0] for one in found.values()} == {"ok"}, found
+
+
+def test_a_node_under_another_name_fails(check, node_kubeconfig):
+    others = check.only("cluster identity", "failed", "not as system:node:other", "--nodename",
+                        kubeconfig=node_kubeconfig, nodename="other")
+    assert list(others) == ["cluster rights"]
 
 
 def rights_of_manifest(world):
