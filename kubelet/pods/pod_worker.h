@@ -55,6 +55,7 @@ struct pod_worker {
     bool is_overdue;  /* its deadline has passed */
     bool is_ending;   /* and its containers are told so */
     bool is_shutdown; /* they ended, or have had their time */
+    bool shows_stale; /* told that a volume shows old labels or annotations */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
     int64_t given_up_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
@@ -114,6 +115,8 @@ void worker_deadline_timer(void *user);
 /* Its deadline has passed: the pod fails, and its group goes. */
 void worker_end_overdue(struct pod_worker *w);
 
+/* Its object changed: what its group can't follow is told. */
+void worker_changed(struct pod_worker *w, const struct pod *before);
 /* What the platform says goes to the status manager, as far as postStart hooks let it. */
 void worker_set_platform_status(struct pod_worker *w, const struct pod_status *platform);
 /* Prepares the pod's postStart hooks. */

@@ -285,6 +285,7 @@ void pod_workers_update(struct pod_workers *all, const struct pod *pod, bool ini
         struct pod *old = w->pod;
 
         w->pod = pod_ref(pod);
+        worker_changed(w, old);
         pod_unref(old);
         status_manager_observe(all->config.status, pod);
         if (w->is_given_up && !worker_is_given_up(w))
