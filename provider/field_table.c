@@ -126,7 +126,7 @@ const struct field_row field_table[] = {
      "containers of a group can't see each other's processes",
      {"refused-share-process-namespace"}},
     {"`hostUsers`", NULL, NULL, NAMED "`false`", {"names-of-the-pod"}},
-    {"`hostname`, `setHostnameAsFQDN`",
+    {"`hostname`, `subdomain`, `setHostnameAsFQDN`",
      NULL,
      NULL,
      NAMED "ACI names the host",

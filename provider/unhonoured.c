@@ -33,6 +33,7 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
     const struct flag flags[] = {
         {!vk_str_empty(spec->hostname) || !vk_str_empty(spec->hostname_override), "hostname"},
         {spec->set_hostname_as_fqdn, "setHostnameAsFQDN"},
+        {!vk_str_empty(spec->subdomain), "subdomain"},
         {!spec->host_users, "hostUsers"},
         {!vk_str_empty(spec->runtime_class_name), "runtimeClassName"},
         {spec->dns_config && !dns, "dnsConfig"},

@@ -126,7 +126,7 @@ int downward_api_field(const struct pod_references *r, const struct field_ref *f
                           "or let the container ask its own interface",
                           path);
     else
-        return vk_err_set(err, VK_UNSUPPORTED, "fieldRef %s is not supported", path);
+        return vk_err_set(err, VK_UNSUPPORTED, "fieldRef %s is not known here; leave it out", path);
     *ret = value ? value : "";
     return 0;
 }
@@ -192,7 +192,10 @@ int downward_api_resource(const struct pod_references *r, const struct resource_
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         is_known |= vk_streq(known[i], resource);
     if (!is_known)
-        return vk_err_set(err, VK_UNSUPPORTED, "resourceFieldRef %s is not supported", resource);
+        return vk_err_set(
+            err, VK_UNSUPPORTED,
+            "resourceFieldRef %s is not known here; cpu, memory and ephemeral-storage are",
+            resource);
     if (!resource_value(r, c, resource, ref->divisor, &value))
         return vk_err_set(err, VK_INVALID, "resourceFieldRef %s: bad quantity or divisor",
                           resource);

@@ -164,7 +164,10 @@ static int add_variable(struct environment *e, const struct env_var *v, struct v
     int rc = 0;
 
     if (v->has_unknown_source)
-        rc = vk_err_set(err, VK_UNSUPPORTED, "this source of valueFrom is not supported");
+        rc = vk_err_set(err, VK_UNSUPPORTED,
+                        "valueFrom: none of configMapKeyRef, secretKeyRef, fieldRef and "
+                        "resourceFieldRef, which are "
+                        "all that is known before a container runs; use one of them");
     else if (!vk_str_empty(v->value)) {
         rc = expand(e, v->value, &value, err);
         is_secret = e->used_secret;

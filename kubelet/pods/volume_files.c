@@ -136,8 +136,11 @@ static int add_projected(struct files *f, const struct projected_volume *p, stru
         else if (s[i].service_account_token)
             rc = add_token(f, s[i].service_account_token, err);
         else
-            rc = vk_err_set(err, VK_UNSUPPORTED,
-                            "source %zu of the projected volume is not supported", i);
+            rc = vk_err_set(
+                err, VK_UNSUPPORTED,
+                "source %zu of the projected volume is none of secret, configMap, downwardAPI and "
+                "serviceAccountToken; use one of them",
+                i);
         if (rc < 0)
             return rc;
     }
