@@ -54,7 +54,8 @@ struct log_stream {
     int64_t left; /* of limit_bytes; -1: no limit */
     int64_t
         previous_end_ns; /* of the run before the present one, which is asked for; 0: it is not */
-    bool first, is_tail, is_final, ended;
+    bool first, is_final, ended;
+    int64_t tail;     /* of the last read; -1: none, it was whole */
     bool has_more;    /* than its share: the rest of the answer was dropped */
     int64_t until_ns; /* then, of what is not followed: where it ends; 0: not known */
     struct vk_err end_err;
@@ -93,6 +94,21 @@ static void end(struct log_stream *s, const struct vk_err *err)
     s->ended = true;
     s->end_err = err ? *err : (struct vk_err){0};
     vk_timer_arm(&s->timer, 0);
+}
+
+static int64_t count_lines(struct vk_str text)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == '\n';
+    return n;
+}
+
+/* ACI counts a last line without newline, too. */
+static bool is_shorter(struct vk_str text, int64_t lines)
+{
+    return count_lines(text) + (text.n > 0 && text.p[text.n - 1] != '\n') < lines;
 }
 
 static bool has_no_group(const struct log_stream *s)
@@ -319,14 +335,15 @@ static void take_content(struct log_stream *s, struct vk_str content)
 static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
 {
     struct log_stream *s = user;
-    const bool has_gap = !err && !s->first && log_lines_has_gap(content, &s->cursor);
+    const bool is_whole = s->tail < 0 || (!err && is_shorter(content, s->tail));
+    const bool has_gap = !err && !s->first && log_lines_has_gap(content, is_whole, &s->cursor);
 
     s->call = NULL;
     if (err) {
         on_failure(s, err);
         return;
     }
-    if (has_gap && s->is_tail) {
+    if (has_gap && !is_whole) {
         fetch(s, -1);
         return;
     }
@@ -350,7 +367,7 @@ static void on_logs(void *user, struct vk_str content, const struct vk_err *err)
 
 static void fetch(struct log_stream *s, int64_t tail)
 {
-    s->is_tail = tail >= 0;
+    s->tail = tail;
     s->lines_shown = 0;
     log_pace_reads(&s->pace, vk_mono_ms());
     log_recall_reads(&s->recall);
@@ -424,10 +441,8 @@ static void on_attach_opened(void *user)
 static void on_attach_shown(void *user, struct vk_str bytes)
 {
     struct log_stream *s = user;
-    int64_t lines = 0;
+    const int64_t lines = count_lines(bytes);
 
-    for (size_t i = 0; i < bytes.n; i++)
-        lines += bytes.p[i] == '\n';
     s->lines_shown += lines;
     log_recall_show(&s->recall, bytes);
     if (lines)

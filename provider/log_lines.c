@@ -70,14 +70,24 @@ void log_lines_cut(struct vk_str content, bool timestamps, int64_t since_wall_ns
     (void)log_lines_cut_some(content, timestamps, since_wall_ns, is_final, SIZE_MAX, cursor, out);
 }
 
-bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor)
+bool log_lines_has_gap(struct vk_str content, bool is_whole, const struct log_cursor *cursor)
 {
-    struct vk_str rest, text;
-    const struct vk_str first = vk_str_cut(content, '\n', &rest);
-    int64_t ns;
-    if (!cursor->has_position || content.n == 0)
+    struct log_line line;
+    size_t at_last = 0;
+
+    if (!cursor->has_position || !log_line_next(&content, &line))
         return false;
-    return !read_time(first, &ns, &text) || ns >= cursor->last_ns;
+    if (!line.stamped || line.ns > cursor->last_ns)
+        return true;
+    if (line.ns < cursor->last_ns)
+        return false;
+    if (!is_whole)
+        return true;
+    /* The front may have been dropped within that time. */
+    do
+        at_last++;
+    while (log_line_next(&content, &line) && (!line.stamped || line.ns <= cursor->last_ns));
+    return at_last < cursor->seen_at_last;
 }
 
 int64_t log_lines_end_ns(struct vk_str content)

@@ -39,10 +39,11 @@ struct vk_str log_lines_cut_some(struct vk_str content, bool timestamps, int64_t
                                  struct vk_buf *out);
 
 /*
- * True when the text starts after the cursor, so that lines between may be missing from a tail;
- * also when it shows no time at all.
+ * True when the text starts after the cursor, so that lines between are missing; also when it shows
+ * no time at all. Of a tail, unlike the whole, a beginning at the cursor's time is not enough:
+ * lines of that time may stand before it.
  */
-bool log_lines_has_gap(struct vk_str content, const struct log_cursor *cursor);
+bool log_lines_has_gap(struct vk_str content, bool is_whole, const struct log_cursor *cursor);
 /* The time of the last line that has one; 0: none has. */
 int64_t log_lines_end_ns(struct vk_str content);
 /* Up to the last line of that time or before. */

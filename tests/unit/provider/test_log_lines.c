@@ -88,14 +88,26 @@ static void a_tail_that_starts_after_the_cursor_has_a_gap(void **state)
 {
     (void)state;
     struct log_cursor c = {0};
-    assert_false(log_lines_has_gap(VK_STR(T2 "b\n"), &c));
+    assert_false(log_lines_has_gap(VK_STR(T2 "b\n"), false, &c));
     cut(&c, T1 "a\n", false, "a\n");
-    assert_true(log_lines_has_gap(VK_STR(T2 "b\n"), &c));
-    assert_true(log_lines_has_gap(VK_STR("no time\n"), &c));
-    assert_false(log_lines_has_gap(VK_STR(""), &c));
+    assert_true(log_lines_has_gap(VK_STR(T2 "b\n"), false, &c));
+    assert_true(log_lines_has_gap(VK_STR("no time\n"), false, &c));
+    assert_false(log_lines_has_gap(VK_STR(""), false, &c));
     struct log_cursor later = {0};
     cut(&later, T1 "a\n" T2 "b\n", false, "a\nb\n");
-    assert_false(log_lines_has_gap(VK_STR(T1 "a\n" T2 "b\n"), &later));
+    assert_false(log_lines_has_gap(VK_STR(T1 "a\n" T2 "b\n"), false, &later));
+}
+
+static void a_whole_text_may_begin_at_the_cursor(void **state)
+{
+    (void)state;
+    struct log_cursor c = {0};
+    cut(&c, T1 "a\n" T1 "b\n", false, "a\nb\n");
+    assert_false(log_lines_has_gap(VK_STR(T1 "a\n" T1 "b\n"), true, &c));
+    assert_false(log_lines_has_gap(VK_STR(T1 "a\n" T1 "b\n" T2 "c\n"), true, &c));
+    assert_true(log_lines_has_gap(VK_STR(T1 "a\n" T1 "b\n" T2 "c\n"), false, &c));
+    assert_true(log_lines_has_gap(VK_STR(T1 "b\n" T2 "c\n"), true, &c));
+    assert_true(log_lines_has_gap(VK_STR(T2 "c\n"), true, &c));
 }
 
 static void some_lines_are_cut_and_the_rest_later(void **state)
@@ -139,6 +151,7 @@ int main(void)
         cmocka_unit_test(every_split_gives_the_same_lines),
         cmocka_unit_test(times_and_since_are_honoured),
         cmocka_unit_test(a_tail_that_starts_after_the_cursor_has_a_gap),
+        cmocka_unit_test(a_whole_text_may_begin_at_the_cursor),
         cmocka_unit_test(some_lines_are_cut_and_the_rest_later),
         cmocka_unit_test(a_text_has_an_end_and_is_cut_there),
     };
