@@ -2,8 +2,10 @@
 """The manifests of deploy/manifests/scheduling on the real scheduler and controllers. Machines are Node
 objects without a kubelet: what one would say of the pods there, the test says."""
 
+import contextlib
 import datetime
 import json
+import threading
 
 import kubernetes
 import pytest
@@ -38,22 +40,54 @@ def manifests(world, name):
     return found
 
 
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+
+
+@contextlib.contextmanager
+def heartbeats(world):
+    """What a kubelet says every few seconds: a machine that is silent for long is not ready."""
+    core = kubernetes.client.CoreV1Api(
+        kubernetes.config.new_client_from_config(str(world.kubeconfig)))
+    capacity = {"cpu": str(MACHINE_CPU), "memory": "4Gi", "pods": "110"}
+    over = threading.Event()
+
+    def beat():
+        while True:
+            for name in MACHINES:
+                core.patch_node_status(name, {"status": {
+                    "capacity": capacity, "allocatable": capacity,
+                    "conditions": [{"type": "Ready", "status": "True", "reason": "Test",
+                                    "message": "", "lastHeartbeatTime": now()}]}})
+            if over.wait(5):
+                return
+
+    thread = threading.Thread(target=beat)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
 @pytest.fixture(name="machines", scope="module")
 def _machines(world):
-    capacity = {"cpu": str(MACHINE_CPU), "memory": "4Gi", "pods": "110"}
     for name in MACHINES:
         world.core.create_node({"metadata": {"name": name,
                                              "labels": {"kubernetes.io/hostname": name}}})
-        world.core.patch_node_status(name, {"status": {
-            "capacity": capacity, "allocatable": capacity,
-            "conditions": [{"type": "Ready", "status": "True", "reason": "Test", "message": ""}]}})
+    with heartbeats(world):
+        yield from _ready_machines(world)
+    for name in MACHINES:
+        world.core.delete_node(name)
+
+
+def _ready_machines(world):
     for name in MACHINES:
         eventually(lambda name=name: not world.core.read_node(name).spec.taints, 30,
                    f"the controller takes {name} for ready")
     world.kubectl("taint", "nodes", world.node, f"{LAST_RESORT}=true:PreferNoSchedule")
     yield MACHINES
-    for name in MACHINES:
-        world.core.delete_node(name)
     world.kubectl("taint", "nodes", world.node, f"{LAST_RESORT}-")
 
 
@@ -94,12 +128,11 @@ def scale(world, namespace, name, replicas):
 
 def run_on_machines(world, namespace):
     """A ReplicaSet removes pods that do not run before all others: let those on machines run."""
-    now = datetime.datetime.now(datetime.timezone.utc).isoformat()
     for node, pods in by_node(world, namespace).items():
         for pod in pods if node in MACHINES else []:
             world.core.patch_namespaced_pod_status(pod.metadata.name, namespace, {"status": {
-                "phase": "Running", "startTime": now, "conditions": [
-                    {"type": "Ready", "status": "True", "lastTransitionTime": now}]}})
+                "phase": "Running", "startTime": now(), "conditions": [
+                    {"type": "Ready", "status": "True", "lastTransitionTime": now()}]}})
 
 
 def are_ready(world, namespace, count):
