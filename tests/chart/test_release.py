@@ -29,7 +29,8 @@ def _values(world):
                   "location": known["LOCATION"], "tenantId": known["TENANT"]},
         "nodes": [{"name": NODE, "subnetIds": [known["SUBNET"]]}],
         "serving": {"certificate": "requested"},
-        "leaderElection": {"leaseDuration": "20s", "renewDeadline": "10s", "retryPeriod": "500ms"},
+        # So long that nobody leads in time but by a Lease that was given back.
+        "leaderElection": {"leaseDuration": "300s", "renewDeadline": "200s", "retryPeriod": "500ms"},
         "drain": {"timeout": "2m"},
         # Azure is aci-emulator here, whose authority the machine lays down, and which has no limits.
         "options": {"arm-endpoint": world.arm, "authority-host": world.arm,

@@ -14,7 +14,8 @@ NODE = "elected"
 LEASE = f"aci-kubelet-{NODE}"
 ADDRESSES = ("10.240.0.2", "10.240.0.4")
 NUMBER = 10450
-SHORT = {"leader_elect_lease_duration": "4s", "leader_elect_renew_deadline": "2500ms",
+# Long enough for a machine that is busy with other tests.
+SHORT = {"leader_elect_lease_duration": "9s", "leader_elect_renew_deadline": "6s",
          "leader_elect_retry_period": "500ms"}
 # So long that nobody leads in time but by a Lease that was given back.
 LONG = {"leader_elect_lease_duration": "300s", "leader_elect_renew_deadline": "200s",
@@ -100,7 +101,7 @@ def test_a_paused_leader_writes_nothing_once_its_lease_is_over(world, replica, n
     second.process.send_signal(signal.SIGSTOP)
     world.apply(namespace, elected("meanwhile"))
     first.process.send_signal(signal.SIGCONT)
-    first.until(lambda: first.process.poll() is not None, "the first one ends by itself", 20)
+    first.until(lambda: first.process.poll() is not None, "the first one ends by itself", 30)
     assert first.process.returncode not in (0, None)
     assert "may not act for node elected any more" in first.text()
     assert world.engine_groups(namespace) == groups
@@ -153,11 +154,11 @@ def test_a_leader_that_can_not_reach_its_lease_ends(world, replica, namespace):
     groups = world.engine_groups(namespace)
     world.stop_api_server()
     try:
-        first.until(lambda: first.process.poll() is not None, "it ends", 20)
+        first.until(lambda: first.process.poll() is not None, "it ends", 40)
     finally:
         world.start_api_server()
     assert first.process.returncode not in (0, None)
-    assert "was not renewed for 2500 ms" in first.text()
+    assert "was not renewed for 6000 ms" in first.text()
     again = replica(0, **SHORT)
     eventually(lambda: leads(again), 60, "the next one leads")
     assert world.engine_groups(namespace) == groups
