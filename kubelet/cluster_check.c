@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/json_writer.h"
+#include "base/url.h"
 #include "kubelet/api_rights.h"
 #include "kubelet/client/rest.h"
 
@@ -17,6 +18,7 @@
 
 #define NAME_SERVER "API server"
 #define NAME_IDENTITY "cluster identity"
+#define NAME_NODE "node name"
 #define NAME_RIGHTS "cluster rights"
 #define NAME_CLOCK "cluster clock"
 
@@ -30,7 +32,7 @@ struct cluster_check {
     struct cluster_check_config config;
     struct rest_client *client;
     struct vk_timer start;
-    struct rest_call *version, *identity;
+    struct rest_call *version, *identity, *node;
     struct right_call *rights; /* api_right_count of them; those not asked have no call */
     size_t asked, missing_count;
     struct vk_buf missing; /* what is missing, as text */
@@ -242,6 +244,65 @@ static void ask_rights(struct cluster_check *c)
     }
 }
 
+/* ---- the node's name ---- */
+
+static void tell_node(struct cluster_check *c, const struct json *node)
+{
+    const struct json *labels = json_get(json_get(node, "metadata"), "labels");
+    const struct json *info = json_get(json_get(node, "status"), "nodeInfo");
+    char *detail VK_AUTOFREE = NULL;
+
+    if (vk_streq(json_string_or(labels, "type", ""), "virtual-kubelet")) {
+        detail = vk_asprintf("%s is there, as a virtual node", c->config.node_name);
+        tell(c, FINDING_OK, NAME_NODE, detail, "");
+        return;
+    }
+    detail = vk_asprintf("%s is another node, with kubelet %s", c->config.node_name,
+                         json_string_or(info, "kubeletVersion", "of no version"));
+    tell(c, FINDING_FAILED, NAME_NODE, detail,
+         "choose another --nodename: aci-kubelet would take this one over; or delete the Node, if "
+         "its machine is gone");
+}
+
+static void on_node(void *user, struct vk_str body, const struct vk_err *err)
+{
+    struct cluster_check *c = user;
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *node;
+    struct vk_err bad;
+
+    c->node = NULL;
+    if (!err && json_parse(body, ANSWER_LIMIT, arena, &node, &bad) < 0)
+        err = &bad;
+    if (!err) {
+        tell_node(c, node);
+    } else if (err->code == VK_NOT_FOUND) {
+        char *detail VK_AUTOFREE = vk_asprintf("%s is free", c->config.node_name);
+
+        tell(c, FINDING_OK, NAME_NODE, detail, "");
+    } else {
+        tell(c, FINDING_SKIPPED, NAME_NODE, err->msg, "");
+    }
+    ask_rights(c);
+}
+
+static void ask_node(struct cluster_check *c)
+{
+    struct vk_buf path VK_BUF_AUTO;
+
+    vk_buf_init(&path, 1024);
+    vk_buf_adds(&path, "/api/v1/nodes/");
+    url_encode(&path, vk_str_of(c->config.node_name));
+    c->node = rest_start(c->client, &(struct rest_request){
+                                        .method = "GET",
+                                        .path = vk_buf_peek(&path),
+                                        .deadline_ms = DEADLINE_MS,
+                                        .what = "get the node",
+                                        .on_done = on_node,
+                                        .user = c,
+                                    });
+}
+
 /* ---- who we are ---- */
 
 static void tell_identity(struct cluster_check *c)
@@ -279,6 +340,7 @@ static void on_identity(void *user, struct vk_str body, const struct vk_err *err
                  ? "the token or certificate is wrong or expired: make a new kubeconfig; in a pod, "
                    "look at its service account"
                  : "see the check of the API server");
+        tell(c, FINDING_SKIPPED, NAME_NODE, "the cluster does not know us", "");
         tell(c, FINDING_SKIPPED, NAME_RIGHTS, "the cluster does not know us", "");
         finish(c);
         return;
@@ -296,9 +358,10 @@ static void on_identity(void *user, struct vk_str body, const struct vk_err *err
     if (c->config.is_bootstrap) {
         tell(c, FINDING_SKIPPED, NAME_RIGHTS,
              "the node has no certificate yet: check again after the first start", "");
+        tell(c, FINDING_SKIPPED, NAME_NODE, "the node has no certificate yet", "");
         finish(c);
     } else {
-        ask_rights(c);
+        ask_node(c);
     }
 }
 
@@ -345,6 +408,7 @@ static void tell_no_server(struct cluster_check *c, const struct vk_err *err)
 
     tell(c, FINDING_FAILED, NAME_SERVER, err->msg, remedy);
     tell(c, FINDING_SKIPPED, NAME_IDENTITY, "the API server was not reached", "");
+    tell(c, FINDING_SKIPPED, NAME_NODE, "the API server was not reached", "");
     tell(c, FINDING_SKIPPED, NAME_RIGHTS, "the API server was not reached", "");
     finish(c);
 }
@@ -411,6 +475,7 @@ void cluster_check_free(struct cluster_check *c)
     vk_timer_disarm(&c->start);
     rest_cancel(c->version);
     rest_cancel(c->identity);
+    rest_cancel(c->node);
     for (size_t i = 0; i < api_right_count; i++)
         rest_cancel(c->rights[i].call);
     rest_client_free(c->client);

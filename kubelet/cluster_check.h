@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Looks at the API server as the kubelet will need it: it answers and is new enough, knows us,
- * gives us every right of api_rights.h (SelfSubjectAccessReview), and its clock agrees with ours.
- * Changes nothing. Source: k8s v1.37.2 authorization.k8s.io/v1, authentication.k8s.io/v1
- * SelfSubjectReview.
+ * Looks at the API server as the kubelet will need it: it answers and is new enough, knows us, has
+ * no other node of our name, gives us every right of api_rights.h (SelfSubjectAccessReview), and
+ * its clock agrees with ours. Changes nothing. Source: k8s v1.37.2 authorization.k8s.io/v1,
+ * authentication.k8s.io/v1 SelfSubjectReview.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct cluster_check_config {
     bool needs_cluster_id, reviews, serving_certificate; /* see api_rights.h */
     const char *leader_namespace; /* of the Lease of --leader-elect; NULL without */
     bool is_bootstrap;            /* cluster only gets the node a certificate: no rights yet */
-    finding_fn found;             /* four times */
+    finding_fn found;             /* five times */
     void (*done)(void *user);     /* once, after all of them, never from inside cluster_check_new */
     void *user;
 };

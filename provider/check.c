@@ -28,6 +28,7 @@ static const char *const names[] = {
     "node address",
     "API server",
     "cluster identity",
+    "node name",
     "cluster rights",
     "cluster clock",
     "Azure credentials",
@@ -111,7 +112,7 @@ static const char synopsis[] =
     "Usage: aci-kubelet check [OPTION]...\n"
     "\n"
     "Looks at what aci-kubelet will need, before it runs and with the options it will have: the\n"
-    "API server, its version, who we are there and each right; a token of Azure's, the resource\n"
+    "API server, its version, who we are there, the node's name, each right; a token of Azure's, the resource\n"
     "group, what the identity may do, the resource provider, quotas, subnets and their\n"
     "delegation; clocks; the kubelet port and the node's address. Nothing is changed anywhere.\n"
     "Each failure is named with what to do; one failure hides no other.";
@@ -189,7 +190,7 @@ static void skip(struct program *p, size_t first, size_t count, const char *why)
     for (size_t i = 0; i < count; i++)
         tell(p, FINDING_SKIPPED, names[first + i], why, "");
 }
-enum { NAMES_CLUSTER = 4, CLUSTER_COUNT = 4, NAMES_AZURE = 8, AZURE_COUNT = 8 };
+enum { NAMES_CLUSTER = 4, CLUSTER_COUNT = 5, NAMES_AZURE = 9, AZURE_COUNT = 8 };
 
 static void check_cluster(struct program *p)
 {

@@ -15,6 +15,7 @@ struct run {
     const char *user;
     const char *denied; /* reviews with this text are */
     const char *date;
+    const char *node; /* labels of the Node of our name; NULL: there is none */
     unsigned reviews;
     struct cluster_check *check;
     struct finding found[MAX_FINDINGS];
@@ -40,6 +41,12 @@ static void serve(void *user, struct http_exchange *x)
     } else if (vk_ends(path, "/selfsubjectreviews")) {
         snprintf(text, sizeof(text), "{\"status\":{\"userInfo\":{\"username\":\"%s\"}}}", r->user);
         http_exchange_reply(x, 201, "application/json", vk_str_of(text));
+    } else if (vk_streq(path, "/api/v1/nodes/burst")) {
+        snprintf(text, sizeof(text),
+                 "{\"metadata\":{\"labels\":{%s}},\"status\":{\"nodeInfo\":{\"kubeletVersion\":"
+                 "\"v1.30.1\"}}}",
+                 r->node ? r->node : "");
+        http_exchange_reply(x, r->node ? 200 : 404, "application/json", vk_str_of(text));
     } else {
         char *asked VK_AUTOFREE = vk_strndup(body.p, body.n);
         const bool denied = r->denied && strstr(asked, r->denied);
@@ -98,7 +105,7 @@ static void run_check(struct run *r)
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", http_server_port(r->server));
     r->check = cluster_check_new(r->api.loop, r->api.http, &config);
     fake_run_until(&r->api, &r->is_done);
-    assert_int_equal(r->count, 4);
+    assert_int_equal(r->count, 5);
 }
 
 static void end_check(struct run *r)
@@ -136,6 +143,7 @@ static void a_service_account_with_all_rights_is_fine(void **state)
     run_check(&r);
     assert_finding(&r, "API server", FINDING_OK, "v1.37.0 at http://");
     assert_finding(&r, "cluster identity", FINDING_OK, "system:serviceaccount:a:b");
+    assert_finding(&r, "node name", FINDING_OK, "burst is free");
     /* All but those for a serving certificate. */
     assert_finding(&r, "cluster rights", FINDING_OK, "all 23 rights");
     assert_int_equal(r.reviews, 23);
@@ -166,6 +174,21 @@ static void a_node_is_not_asked_for_what_its_graph_gives(void **state)
     assert_finding(&r, "cluster identity", FINDING_OK, "system:node:burst");
     assert_finding(&r, "cluster rights", FINDING_OK, "all 15 rights");
     end_check(&r);
+}
+
+static void a_name_that_a_machine_has_fails(void **state)
+{
+    struct run r = {.version = "37", .user = "a", .node = "\"type\":\"big\""};
+    struct run ours = {.version = "37", .user = "a", .node = "\"type\":\"virtual-kubelet\""};
+
+    (void)state;
+    run_check(&r);
+    assert_finding(&r, "node name", FINDING_FAILED, "burst is another node, with kubelet v1.30.1");
+    assert_finding(&r, "cluster rights", FINDING_OK, "");
+    end_check(&r);
+    run_check(&ours);
+    assert_finding(&ours, "node name", FINDING_OK, "as a virtual node");
+    end_check(&ours);
 }
 
 static void a_node_of_another_name_fails(void **state)
@@ -217,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_service_account_with_all_rights_is_fine),
         cmocka_unit_test(a_missing_right_is_named_as_rbac_writes_it),
         cmocka_unit_test(a_node_is_not_asked_for_what_its_graph_gives),
+        cmocka_unit_test(a_name_that_a_machine_has_fails),
         cmocka_unit_test(a_node_of_another_name_fails),
         cmocka_unit_test(an_old_server_fails_and_its_rights_are_looked_at_all_the_same),
         cmocka_unit_test(a_refused_credential_ends_it),
