@@ -111,11 +111,12 @@ static const char *const shown[] = {
 static const char synopsis[] =
     "Usage: aci-kubelet check [OPTION]...\n"
     "\n"
-    "Looks at what aci-kubelet will need, before it runs and with the options it will have: the\n"
-    "API server, its version, who we are there, the node's name, each right; a token of Azure's, the resource\n"
-    "group, what the identity may do, the resource provider, quotas, subnets and their\n"
-    "delegation; clocks; the kubelet port and the node's address. Nothing is changed anywhere.\n"
-    "Each failure is named with what to do; one failure hides no other.";
+    "Looks at what aci-kubelet will need, before it runs and with the options it will have:\n"
+    "files, the kubelet port and the node's address; the API server, its version, who we are\n"
+    "there, the node's name, each right; a token of Azure's, the resource group, what the\n"
+    "identity may do, the resource provider, quotas, subnets and their delegation; clocks.\n"
+    "Nothing is changed anywhere. Each failure is named with what to do; one failure hides no\n"
+    "other.";
 
 static const char epilogue[] =
     "Every option of aci-kubelet is taken, so the same flags, environment and --config file\n"
