@@ -95,6 +95,14 @@ static const char *namespace_of(const struct cluster_check *c, const struct api_
     return right->need == RIGHT_LEADER_ELECTION ? c->config.leader_namespace : right->namespace_;
 }
 
+/* The names that roles may be bound to. No request to create has one. */
+static const char *name_of(const struct cluster_check *c, const struct api_right *right)
+{
+    if (right->need == RIGHT_LEADER_ELECTION)
+        return vk_streq(right->verb, "create") ? "" : c->config.leader_lease;
+    return right->is_of_node ? c->config.node_name : right->name;
+}
+
 /* "patch pods/status", "create leases.coordination.k8s.io in kube-node-lease" */
 static void describe_right(const struct cluster_check *c, const struct api_right *right,
                            struct vk_buf *out)
@@ -206,7 +214,7 @@ static void write_review(const struct cluster_check *c, const struct api_right *
     json_put_string(&w, "verb", right->verb);
     json_put_string_if(&w, "subresource", right->subresource);
     json_put_string_if(&w, "namespace", namespace_of(c, right));
-    json_put_string_if(&w, "name", right->is_of_node ? c->config.node_name : right->name);
+    json_put_string_if(&w, "name", name_of(c, right));
     if (vk_streq(right->resource, "pods") &&
         (vk_streq(right->verb, "list") || vk_streq(right->verb, "watch")))
         write_selector(&w, c->config.node_name);

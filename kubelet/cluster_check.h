@@ -18,10 +18,10 @@ struct cluster_check_config {
     const char *user_agent;
     const char *node_name;
     bool needs_cluster_id, reviews, serving_certificate; /* see api_rights.h */
-    const char *leader_namespace; /* of the Lease of --leader-elect; NULL without */
-    bool is_bootstrap;            /* cluster only gets the node a certificate: no rights yet */
-    finding_fn found;             /* five times */
-    void (*done)(void *user);     /* once, after all of them, never from inside cluster_check_new */
+    const char *leader_namespace, *leader_lease;         /* of --leader-elect; NULL without */
+    bool is_bootstrap;        /* cluster only gets the node a certificate: no rights yet */
+    finding_fn found;         /* five times */
+    void (*done)(void *user); /* once, after all of them, never from inside cluster_check_new */
     void *user;
 };
 

@@ -219,6 +219,7 @@ static void check_cluster(struct program *p)
         .reviews = o->authentication_token_webhook || !vk_str_empty(o->client_ca_file),
         .serving_certificate = o->rotate_server_certificates,
         .leader_namespace = o->leader_elect ? o->lease_namespace : NULL,
+        .leader_lease = o->leader_elect ? o->lease_name : NULL,
         .is_bootstrap = is_bootstrap,
         .found = on_found,
         .done = on_done,

@@ -127,9 +127,7 @@ static int read_leader_lease(struct program *p, struct vk_err *err)
 
     p->leader_lease = (struct leader_lease){
         .namespace_ = o->lease_namespace,
-        .name = vk_str_empty(o->lease_name)
-                    ? vk_arena_printf(p->arena, "aci-kubelet-%s", o->nodename)
-                    : o->lease_name,
+        .name = o->lease_name,
         .timing = {o->lease_duration_ms, o->renew_deadline_ms, o->retry_period_ms},
     };
     if (o->leader_elect && leader_timing_check(&p->leader_lease.timing, err) < 0)

@@ -137,6 +137,8 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
 {
     struct throttle_limits limits;
 
+    if (vk_str_empty(o->lease_name))
+        o->lease_name = vk_arena_printf(arena, "aci-kubelet-%s", o->nodename);
     if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0 ||
         aci_kubelet_options_limits(o, &limits, err) < 0)
         return -(int)err->code;

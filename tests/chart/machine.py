@@ -32,7 +32,7 @@ class Container:
         self.port = Port(address, self.spec.ports[0].container_port) if self.spec.ports else None
         self.log = folder / "log"
         self.told = self.is_asked_to_end = False
-        files = folder / "run"
+        self.files = files = folder / "run"
         self._service_account(files / "secrets/kubernetes.io/serviceaccount")
         (files / "aci").mkdir(parents=True)
         (files / "aci/ca.crt").write_bytes((machine.world.folder / "aci/ca.crt").read_bytes())
@@ -72,6 +72,13 @@ class Container:
         return {"KUBERNETES_SERVICE_HOST": "10.240.0.1", "KUBERNETES_SERVICE_PORT": "6443",
                 "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                 **{entry.name: self._value(entry) for entry in self.spec.env}}
+
+    def run(self, *arguments):
+        """The same program beside it, as another container of the pod."""
+        return subprocess.run(
+            [str(HERE / "container"), str(self.files), *self.machine.program, *arguments],
+            env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=90, check=False)
 
     def is_ready(self):
         if self.port is None:

@@ -108,6 +108,20 @@ def test_one_of_two_replicas_serves_the_node(world, release, machine):
     eventually(lambda: is_served(world), 60, "the API server reaches the node")
 
 
+def test_its_own_check_finds_nothing(release, machine):
+    """The rights that the chart gives are those that `aci-kubelet check` looks for."""
+    del release
+    one = next(iter(machine.containers.values()))
+    # Not the port that is in use.
+    options = [entry for entry in one.spec.args if not entry.startswith("--port=")]
+    run = one.run("check", "--output=json", "--port=10399", *options)
+    found = {check["name"]: check for check in json.loads(run.stdout)["checks"]}
+    assert found["cluster identity"]["detail"] == ACCOUNT
+    assert "all " in found["cluster rights"]["detail"], found["cluster rights"]
+    assert not [check for check in found.values() if check["state"] == "failed"], run.stdout
+    assert run.returncode == 0
+
+
 CLAIM = [
     {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "share"},
      "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteMany"],
