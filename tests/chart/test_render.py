@@ -100,6 +100,14 @@ def test_one_process_needs_no_election_and_never_runs_beside_another(helm):
     assert not [kind for kind, _ in objects if kind == "PodDisruptionBudget"]
 
 
+def test_what_options_need_beside_goes_to_every_container(helm):
+    for spec in containers(helm.render(merged(LEAST, CASES["everything else"]))):
+        container = spec["containers"][0]
+        assert "LOG_ANALYTICS_KEY" in [entry["name"] for entry in container["env"]]
+        assert "proxy" in [mount["name"] for mount in container["volumeMounts"]]
+        assert "proxy" in [volume["name"] for volume in spec["volumes"]]
+
+
 def test_a_secret_stands_in_the_secret_alone(helm):
     objects = helm.render(merged(LEAST, CASES["client secret"]))
     assert objects.pop(("Secret", "burst-aci-kubelet-azure"))["stringData"] == {

@@ -53,7 +53,12 @@ CASES = {
                           "egress": [{"ports": [{"protocol": "TCP", "port": 443}]}]},
         "nodeSelector": {"pool": "system"}, "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "system-cluster-critical", "podAnnotations": {"a": "b"},
-        "podLabels": {"c": "d"}, "fullnameOverride": "burst", "port": 10350},
+        "podLabels": {"c": "d"},
+        "extraEnv": [{"name": "LOG_ANALYTICS_KEY", "valueFrom": {
+            "secretKeyRef": {"name": "logs", "key": "key"}}}],
+        "extraVolumes": [{"name": "proxy", "secret": {"secretName": "proxy"}}],
+        "extraVolumeMounts": [{"name": "proxy", "mountPath": "/etc/proxy", "readOnly": True}],
+        "options": {"log-analytics-id": f"{GUID}d4"}, "fullnameOverride": "burst", "port": 10350},
     "nothing that can be left out": {"drain": {"enabled": False}, "replicas": 1,
                                      "podDisruptionBudget": {"enabled": False},
                                      "networkPolicy": {"enabled": False}},

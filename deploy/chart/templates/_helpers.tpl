@@ -110,6 +110,9 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
       name: {{ include "aci-kubelet.secret" . }}
       key: clientSecret
 {{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "aci-kubelet.credentialMounts" -}}
@@ -122,6 +125,9 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 - name: azure-identity
   mountPath: /etc/azure
   readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 
@@ -139,6 +145,9 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 - name: azure-identity
   secret:
     secretName: {{ include "aci-kubelet.secret" . }}
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
 {{- end }}
 {{- end -}}
 
