@@ -21,8 +21,8 @@
 #define EXEC_STREAM_MESSAGE_MAX 16384
 /* Bytes that wait to be sent, see exec_stream_send. */
 #define EXEC_STREAM_QUEUE_MAX ((size_t)64 << 10)
-/* Streams at once. */
-#define EXEC_STREAMS_MAX 200
+/* Streams at once: probes and people share them. Below what base/loop.c lets libwebsockets have. */
+#define EXEC_STREAMS_MAX 800
 
 struct exec_streams;
 struct exec_stream;

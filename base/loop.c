@@ -21,7 +21,7 @@
 
 #define EVENTS_PER_TURN 64
 /* lws allocates two pointers per descriptor up to this number; it holds ACI's sockets only. */
-#define LWS_MAX_FDS 256
+#define LWS_MAX_FDS 1024
 #define LWS_IO_BUFFER (16 * 1024)
 #define LONGEST_DELAY_MS (INT64_C(10) * 365 * 24 * 3600 * 1000)
 

@@ -11,8 +11,8 @@
 #include "aci/exec_stream.h"
 #include "kubelet/provider.h"
 
-/* Watched at a time: half of the streams that there may be. */
-#define CONTAINER_STOPS_MAX (EXEC_STREAMS_MAX / 2)
+/* Watched at a time; with the shells of probes that leaves some streams for people. */
+#define CONTAINER_STOPS_MAX 100
 
 struct container_stops;
 

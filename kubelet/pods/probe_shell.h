@@ -11,8 +11,8 @@
 #include "kubelet/pods/probe_outcome.h"
 #include "kubelet/provider.h"
 
-/* Of a node. */
-#define PROBE_SHELLS_MAX ((size_t)1000)
+/* Of a node; below what a provider can keep open, since people want some, too. */
+#define PROBE_SHELLS_MAX ((size_t)500)
 #define PROBE_SHELLS_BURST 50
 #define PROBE_SHELLS_PER_SECOND 2
 
