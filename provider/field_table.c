@@ -79,7 +79,7 @@ const struct field_row field_table[] = {
     {"`livenessProbe`",
      "`exec` and `httpGet`, without startup probe, own grace period and "
      "`restartPolicy: Never`",
-     "all others; the whole group is restarted, and under `Never` the pod fails",
+     "all others: a container that fails gets its grace period, then its group is restarted",
      "a port that the container does not name",
      {"liveness-http-get", "liveness-of-the-kubelet-tcp", "refused-probe-port-name"}},
     {"`readinessProbe`, `startupProbe`",

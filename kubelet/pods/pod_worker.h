@@ -27,6 +27,14 @@ struct pod_workers {
     bool pods_synced, provider_synced, stopped;
 };
 
+enum restart_step {
+    RESTART_NONE,
+    RESTART_WANTED, /* the container failed */
+    RESTART_ENDING, /* it is asked to end */
+    RESTART_ENDED,  /* it did, or had its time */
+    RESTART_SENT,   /* the provider restarts the pod */
+};
+
 struct pod_worker {
     struct pod_workers *all;
     struct pod *pod; /* as last seen */
@@ -63,10 +71,14 @@ struct pod_worker {
     int64_t retry_at_ms; /* monotonic; nothing is tried before */
     int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
 
-    bool wants_restart;         /* a probe says that a container has to be started anew */
-    char restart_container[64]; /* that one, */
-    int64_t restart_run_ns;     /* as long as this run of it goes on */
-    int64_t restart_at_ms;      /* monotonic; not before */
+    enum restart_step restart_step; /* of a container that failed */
+    char restart_container[64];     /* that one, */
+    const char *restart_cause;      /* what it failed (static), */
+    int64_t restart_run_ns;         /* the run of it that is to end, */
+    int64_t restart_grace_ms;       /* and the time that it has for that */
+    struct lifecycle_shutdown *restarting;
+    /* monotonic: what the provider shows then is what became of it; no restart sooner */
+    int64_t restart_look_ms, restart_after_ms;
     struct backoff restart_backoff;
 
     struct backoff image_backoff;
@@ -138,6 +150,9 @@ void worker_end_shutdown(struct pod_worker *w);
  */
 int64_t worker_grace_left_ms(const struct pod *pod, int64_t overdue_since_ns, int64_t now_ns);
 
+/* The grace period of a pod that says nothing else at its deletion. */
+int64_t worker_spec_grace_ms(const struct pod_spec *spec);
+
 /* TERMINATING: end the containers, delete the group, then the object, then forget; frees the worker
  * at the end. */
 void worker_terminate(struct pod_worker *w);
@@ -145,13 +160,18 @@ void worker_terminate(struct pod_worker *w);
 /* Deletes the group for good, also one that is being created. */
 void worker_delete_group(struct pod_worker *w);
 
-/* STARTING or RUNNING: starts the containers anew, when their back-off is over. */
+/* STARTING or RUNNING: the next step on the way to a new run of a container. */
 void worker_restart(struct pod_worker *w);
+/* Something else ends the containers. */
+void worker_cancel_restart(struct pod_worker *w);
 /*
- * A container failed what Kubernetes ends it for ("liveness probe"): it is started anew, with all
- * containers of the pod; under restartPolicy Never the pod has failed.
+ * A container failed what Kubernetes ends it for ("its postStart hook", static): it is ended and,
+ * by the pod's restartPolicy, runs anew; see pod_worker_restart.c.
  */
 void worker_end_container(struct pod_worker *w, const char *container, const char *failed);
+/* The platform's last word where it is not what is told: containers whose postStart hook failed
+ * run too. */
+const struct pod_status *worker_platform_status(const struct pod_worker *w);
 
 /* FINISHED: the group goes when its time is over, the object stays. */
 void worker_finish(struct pod_worker *w);

@@ -18,7 +18,7 @@ static int64_t seconds_to_ms(int64_t seconds)
     return (seconds < MAX_GRACE_SECONDS ? seconds : MAX_GRACE_SECONDS) * SECOND_MS;
 }
 
-static int64_t spec_grace_ms(const struct pod_spec *spec)
+int64_t worker_spec_grace_ms(const struct pod_spec *spec)
 {
     return seconds_to_ms(spec->has_termination_grace_period ? spec->termination_grace_period_seconds
                                                             : DEFAULT_GRACE_SECONDS);
@@ -27,7 +27,7 @@ static int64_t spec_grace_ms(const struct pod_spec *spec)
 int64_t worker_grace_left_ms(const struct pod *pod, int64_t overdue_since_ns, int64_t now_ns)
 {
     const struct object_meta *m = &pod->meta;
-    int64_t grace_ms = spec_grace_ms(&pod->spec), left_ms;
+    int64_t grace_ms = worker_spec_grace_ms(&pod->spec), left_ms;
 
     if (pod_is_terminating(pod)) {
         if (m->has_deletion_grace_period)
@@ -81,6 +81,7 @@ bool worker_shuts_down(struct pod_worker *w, int64_t overdue_since_ns)
         return true;
     }
     worker_halt_starts(w);
+    worker_cancel_restart(w);
     w->shutdown = lifecycle_shutdown_start(&w->all->config.lifecycle, w->pod, worker_status(w),
                                            left_ms, &events, w);
     w->is_shutdown = !w->shutdown;

@@ -3,6 +3,13 @@
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
 
+const struct pod_status *worker_platform_status(const struct pod_worker *w)
+{
+    const struct pod_status *platform = lifecycle_starts_platform(w->starts);
+
+    return platform ? platform : worker_status(w);
+}
+
 static void set_status(struct pod_worker *w, const struct pod_status *status)
 {
     struct pod_status s = *status;
@@ -13,6 +20,8 @@ static void set_status(struct pod_worker *w, const struct pod_status *status)
     status_manager_set(w->all->config.status, w->pod, &s);
     if (w->shutdown)
         lifecycle_shutdown_observe(w->shutdown, worker_status(w));
+    if (w->restarting)
+        lifecycle_shutdown_observe(w->restarting, worker_platform_status(w));
 }
 
 static void show(struct pod_worker *w)

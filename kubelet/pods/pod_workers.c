@@ -154,6 +154,7 @@ void worker_free(void *p)
     vk_timer_disarm(&w->deadline);
     lifecycle_starts_free(w->starts);
     lifecycle_shutdown_cancel(w->shutdown);
+    worker_cancel_restart(w);
     if (w->deletion)
         rest_cancel(w->deletion);
     w->all->counts[w->state]--;
@@ -194,7 +195,7 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
-    else if (w->wants_restart)
+    else if (w->restart_step)
         worker_restart(w);
     worker_watch_deadline(w);
 }
@@ -383,6 +384,7 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
         return;
     }
     w->group_seen = false;
+    worker_cancel_restart(w);
     if (w->shutdown) {
         worker_end_shutdown(w);
         worker_queue(w);
@@ -458,6 +460,7 @@ size_t pod_workers_settle(struct pod_workers *all)
         worker_cancel_resolution(w);
         lifecycle_starts_halt(w->starts);
         lifecycle_shutdown_cancel(vk_take(w->shutdown));
+        worker_cancel_restart(w);
         deletions += w->deletion != NULL;
     }
     work_queue_free(vk_take(all->queue));

@@ -128,28 +128,35 @@ def test_each_kind_of_probe_sees_its_server_come_up(world, shared_namespace):
     assert not said(world, namespace, "kinds", "Unhealthy", "errored")
 
 
-def dying(name, policy):
+SOON_DEAF = "httpd -p 8080 -h /; sleep 4; killall -9 httpd; sleep 1000 & wait"
+
+
+def dying(name, policy, script, **fields):
+    """A server that stops listening, and a container that has nothing to do with it."""
     return manifests.pod(
-        name, manifests.shell("httpd -p 8080 -h /; sleep 4; killall httpd; sleep 1000", name="web",
-                              livenessProbe=probe(2, tcpSocket={"port": 8080})),
-        restartPolicy=policy)
+        name, manifests.shell(script, name="web",
+                              livenessProbe=probe(2, tcpSocket={"port": 8080}, **fields)),
+        manifests.shell("sleep 1000", name="other"), restartPolicy=policy)
 
 
 def test_a_container_that_is_not_alive_is_restarted(world, shared_namespace):
     namespace = shared_namespace
-    world.apply(namespace, dying("dying", "Always"))
+    world.apply(namespace, dying("dying", "Always", f"trap 'exit 3' TERM; {SOON_DEAF}"))
     eventually(lambda: said(world, namespace, "dying", "Killing",
                             "Container web failed liveness probe, will be restarted"),
                60, "an Event tells of the end")
-    eventually(lambda: status(world.pod(namespace, "dying"), "web").restart_count > 0, 30,
-               "the container was restarted")
-    eventually(lambda: is_ready(world.pod(namespace, "dying")), 30, "it runs again")
+    ended = eventually(lambda: status(world.pod(namespace, "dying"), "web").last_state.terminated,
+                       60, "the container was restarted")
+    assert ended.exit_code == 3
+    eventually(lambda: is_ready(world.pod(namespace, "dying")), 60, "it runs again")
     assert said(world, namespace, "dying", "Unhealthy", "connect: connection refused")
+    assert status(world.pod(namespace, "dying"), "other").restart_count == 0
 
 
-def test_a_pod_that_never_restarts_fails_with_its_liveness(world, shared_namespace):
+def test_what_ignores_signals_fails_where_nothing_restarts(world, shared_namespace):
     namespace = shared_namespace
-    world.apply(namespace, dying("dead", "Never"))
+    world.apply(namespace, dying("dead", "Never", f"trap '' TERM; {SOON_DEAF}",
+                                 terminationGracePeriodSeconds=1))
     eventually(lambda: world.pod(namespace, "dead").status.phase == "Failed", 60, "the pod failed")
     ended = status(world.pod(namespace, "dead"), "web").state.terminated
     assert (ended.exit_code, ended.message) == (137, "Container web failed liveness probe")

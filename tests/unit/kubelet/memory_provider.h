@@ -21,8 +21,7 @@ struct memory_provider {
     bool synced, hold_create, hold_delete, run_at_once;
     size_t fail_creates, fail_deletes;
     struct vk_err error; /* of the failures */
-    size_t fail_finds;
-    size_t fail_restarts;
+    size_t fail_finds, fail_restarts;
     size_t creates, deletes, retires, forgets, finds, busy, most_busy, adoptions, restarts, looks;
     int64_t run; /* of what is reported: each began a second after the one before */
     bool last_may_exist;
@@ -34,6 +33,7 @@ struct memory_provider {
     /* Signals and commands in the order of their start: "stop c", "exec c: true". */
     struct vk_buf deeds;
     bool hold_stops;                       /* until memory_end_stops */
+    bool runs_after_stop;                  /* what was stopped is at once reported to run anew */
     enum provider_stop_result stop_result; /* of the others, and then of these */
     struct vk_err stop_err;
     int exec_code;
@@ -234,6 +234,24 @@ static inline void memory_forget(void *user, const struct pod_identity *id)
     p->forgets++;
 }
 
+/* Answered by fn on the next turn; failed while *fail is left. */
+static inline void memory_ask(struct memory_provider *p, const struct pod_identity *id,
+                              size_t *fail, vk_timer_fn fn, provider_done_fn done, void *user)
+{
+    struct memory_call *call = vk_calloc(1, sizeof(*call));
+
+    *call = (struct memory_call){.p = p,
+                                 .name = vk_strdup(id->name),
+                                 .uid = vk_strdup(id->uid),
+                                 .failed = *fail > 0,
+                                 .err = p->error,
+                                 .done = done,
+                                 .user = user};
+    *fail -= call->failed;
+    vk_timer_init(&call->timer, p->loop, "memory provider", fn, call);
+    vk_timer_arm(&call->timer, 0);
+}
+
 static inline void memory_found(void *user)
 {
     struct memory_call *call = user;
@@ -254,21 +272,9 @@ static inline void memory_find(void *user, const struct pod_identity *id, provid
                                void *done_user)
 {
     struct memory_provider *p = user;
-    struct memory_call *call = vk_calloc(1, sizeof(*call));
 
     p->finds++;
-    call->p = p;
-    call->name = vk_strdup(id->name);
-    call->uid = vk_strdup(id->uid);
-    call->done = done;
-    call->user = done_user;
-    if (p->fail_finds) {
-        p->fail_finds--;
-        call->failed = true;
-        call->err = p->error;
-    }
-    vk_timer_init(&call->timer, p->loop, "memory provider", memory_found, call);
-    vk_timer_arm(&call->timer, 0);
+    memory_ask(p, id, &p->fail_finds, memory_found, done, done_user);
 }
 
 static inline void memory_restarted(void *user)
@@ -290,22 +296,10 @@ static inline void memory_restart(void *user, const struct pod_identity *id, pro
                                   void *done_user)
 {
     struct memory_provider *p = user;
-    struct memory_call *call = vk_calloc(1, sizeof(*call));
 
     p->restarts++;
     p->busy++;
-    *call = (struct memory_call){.p = p,
-                                 .name = vk_strdup(id->name),
-                                 .uid = vk_strdup(id->uid),
-                                 .done = done,
-                                 .user = done_user};
-    if (p->fail_restarts) {
-        p->fail_restarts--;
-        call->failed = true;
-        call->err = p->error;
-    }
-    vk_timer_init(&call->timer, p->loop, "memory provider", memory_restarted, call);
-    vk_timer_arm(&call->timer, 0);
+    memory_ask(p, id, &p->fail_restarts, memory_restarted, done, done_user);
 }
 
 static inline void memory_look(void *user, const struct pod_identity *id)
@@ -322,6 +316,7 @@ static inline bool memory_is_synced(void *user)
 }
 
 struct container_stop {
+    char *name, *uid;
     struct memory_provider *p;
     struct vk_timer timer;
     provider_stop_fn done;
@@ -347,6 +342,8 @@ static inline void memory_stop_cancel(void *user, struct container_stop *s)
 
     MEMORY_UNLINK(p->open_stops, s);
     vk_timer_disarm(&s->timer);
+    vk_free(s->name);
+    vk_free(s->uid);
     vk_free(s);
 }
 
@@ -357,6 +354,13 @@ static inline void memory_stopped(void *user)
     const provider_stop_fn done = s->done;
     void *done_user = s->user;
 
+    if (p->runs_after_stop) {
+        char *name VK_AUTOFREE = vk_strdup(s->name), *uid VK_AUTOFREE = vk_strdup(s->uid);
+
+        p->run++; /* the report may cancel this stop */
+        memory_report(p, name, uid, "Running", CONTAINER_RUNNING, 0);
+        return;
+    }
     memory_stop_cancel(p, s);
     done(done_user, p->stop_result, p->stop_result == PROVIDER_STOP_REFUSED ? &p->stop_err : NULL);
 }
@@ -368,9 +372,10 @@ static inline struct container_stop *memory_stop(void *user, const struct pod_id
     struct memory_provider *p = user;
     struct container_stop *s = vk_calloc(1, sizeof(*s));
 
-    (void)id;
     vk_buf_printf(&p->deeds, "stop %s\n", container);
     p->stops++;
+    s->name = vk_strdup(id->name);
+    s->uid = vk_strdup(id->uid);
     s->p = p;
     s->done = done;
     s->user = done_user;

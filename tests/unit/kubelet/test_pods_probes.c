@@ -137,46 +137,73 @@ static void startup_comes_first(void **state)
     port_close(&slow);
 }
 
-static void a_failed_liveness_restarts_the_containers(void **state)
+static bool is_run(struct world *w, const char *started_at)
 {
-    struct world *w = *state;
-    struct port port = port_new();
-    char *probes VK_AUTOFREE = vk_asprintf("\"livenessProbe\":" PROBE(1), port.number);
-
-    w->memory.fail_restarts = 1;
-    vk_err_set(&w->memory.error, VK_CONFLICT, "the group is being written");
-    run_one(w, "Always", probes);
-    RUN_UNTIL(w, w->memory.restarts == 2);
-    RUN_UNTIL(w, world_told(w, "Killing: Container c failed liveness probe, will be restarted\n"));
-    RUN_UNTIL(w, world_told(w, "FailedKillPod: the group is being written"));
-    port_open(&port);
-    RUN_UNTIL(w, vk_streq(world_status(w, "web", "containerStatuses.0.state.running.startedAt"),
-                          "2023-11-14T22:13:21Z"));
-    assert_true(is_ready(w));
-    assert_string_equal(world_status(w, "web", "phase"), "Running");
-    port_close(&port);
+    return vk_streq(world_status(w, "web", "containerStatuses.0.state.running.startedAt"),
+                    started_at);
 }
 
-static void a_failed_startup_restarts_them_too(void **state)
-{
-    struct world *w = *state;
-    struct port port = port_new();
-    char *probes VK_AUTOFREE = vk_asprintf("\"startupProbe\":" PROBE(2), port.number);
-
-    run_one(w, "OnFailure", probes);
-    RUN_UNTIL(w, w->memory.restarts == 1);
-    RUN_UNTIL(w, world_told(w, "Killing: Container c failed startup probe, will be restarted\n"));
-    port_open(&port);
-    RUN_UNTIL(w, is_ready(w));
-    port_close(&port);
-}
-
-static void under_never_the_pod_has_failed(void **state)
+static void a_failed_liveness_ends_the_container(void **state)
 {
     struct world *w = *state;
     struct port port = port_new();
     char *probes VK_AUTOFREE = vk_asprintf("\"livenessProbe\":" PROBE(2), port.number);
 
+    w->memory.runs_after_stop = true;
+    run_one(w, "Always", probes);
+    RUN_UNTIL(w, w->memory.stops >= 1);
+    port_open(&port);
+    RUN_UNTIL(w, is_run(w, "2023-11-14T22:13:21Z"));
+    RUN_UNTIL(w, is_ready(w));
+    RUN_UNTIL(w, world_told(w, "Killing: Container c failed liveness probe, will be restarted\n"));
+    assert_string_equal(world_status(w, "web", "phase"), "Running");
+    /* The platform's own policy started it anew. */
+    assert_int_equal(w->memory.restarts, 0);
+    port_close(&port);
+}
+
+static void a_failed_startup_ends_it_too(void **state)
+{
+    struct world *w = *state;
+    struct port port = port_new();
+    char *probes VK_AUTOFREE = vk_asprintf("\"startupProbe\":" PROBE(2), port.number);
+
+    w->memory.runs_after_stop = true;
+    run_one(w, "OnFailure", probes);
+    RUN_UNTIL(w, w->memory.stops >= 1);
+    port_open(&port);
+    RUN_UNTIL(w, is_ready(w));
+    RUN_UNTIL(w, world_told(w, "Killing: Container c failed startup probe, will be restarted\n"));
+    port_close(&port);
+}
+
+static void what_does_not_end_is_started_anew_by_the_platform(void **state)
+{
+    struct world *w = *state;
+    struct port port = port_new();
+    char *probes VK_AUTOFREE = vk_asprintf("\"livenessProbe\":" PROBE(2), port.number);
+
+    w->memory.stop_result = PROVIDER_STOP_REFUSED;
+    vk_err_set(&w->memory.stop_err, VK_UNSUPPORTED, "the image has no shell");
+    w->memory.fail_restarts = 1;
+    vk_err_set(&w->memory.error, VK_CONFLICT, "the group is being written");
+    run_one(w, "Always", probes);
+    RUN_UNTIL(w, w->memory.restarts == 2);
+    RUN_UNTIL(w, world_told(w, "FailedKillPod: the group is being written"));
+    port_open(&port);
+    RUN_UNTIL(w, is_run(w, "2023-11-14T22:13:21Z"));
+    RUN_UNTIL(w, is_ready(w));
+    assert_int_equal(w->memory.stops, 1);
+    port_close(&port);
+}
+
+static void under_never_a_pod_that_does_not_end_has_failed(void **state)
+{
+    struct world *w = *state;
+    struct port port = port_new();
+    char *probes VK_AUTOFREE = vk_asprintf("\"livenessProbe\":" PROBE(2), port.number);
+
+    w->memory.stop_result = PROVIDER_STOP_REFUSED;
     run_one(w, "Never", probes);
     RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Failed"));
     assert_string_equal(world_status(w, "web", "containerStatuses.0.state.terminated.exitCode"),
@@ -184,6 +211,24 @@ static void under_never_the_pod_has_failed(void **state)
     assert_string_equal(world_status(w, "web", "containerStatuses.0.state.terminated.message"),
                         "Container c failed liveness probe");
     RUN_UNTIL(w, w->memory.retires == 1);
+    RUN_UNTIL(w, world_told(w, "Killing: Container c failed liveness probe\n"));
+    assert_int_equal(w->memory.restarts, 0);
+}
+
+static void a_deletion_overtakes_a_restart(void **state)
+{
+    struct world *w = *state;
+    struct port port = port_new();
+    char *probes VK_AUTOFREE = vk_asprintf("\"livenessProbe\":" PROBE(2), port.number);
+    struct fake_pod *p;
+
+    w->memory.hold_stops = true;
+    p = run_one(w, "Always", probes);
+    RUN_UNTIL(w, w->memory.stops == 1);
+    fake_begin_deletion(&w->api, p);
+    RUN_UNTIL(w, w->memory.stops == 2);
+    memory_end_stops(&w->memory);
+    RUN_UNTIL(w, world_workers(w) == 0);
     assert_int_equal(w->memory.restarts, 0);
 }
 
@@ -227,9 +272,11 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         TEST(readiness_follows_the_server),
         TEST(startup_comes_first),
-        TEST(a_failed_liveness_restarts_the_containers),
-        TEST(a_failed_startup_restarts_them_too),
-        TEST(under_never_the_pod_has_failed),
+        TEST(a_failed_liveness_ends_the_container),
+        TEST(a_failed_startup_ends_it_too),
+        TEST(what_does_not_end_is_started_anew_by_the_platform),
+        TEST(under_never_a_pod_that_does_not_end_has_failed),
+        TEST(a_deletion_overtakes_a_restart),
         TEST(a_new_process_takes_no_readiness_away),
         TEST(a_pod_that_goes_is_not_probed_any_more),
     };

@@ -109,7 +109,7 @@ static void a_failed_hook_ends_the_container(void **state)
     RUN_UNTIL(w,
               world_told(w, "Killing: Container c failed its postStart hook, will be restarted"));
     /* The run that came of it has its own. */
-    RUN_UNTIL(w, vk_streq(deeds(w), HOOK HOOK));
+    RUN_UNTIL(w, vk_streq(deeds(w), HOOK "stop c\n" HOOK));
     w->memory.exec_code = 0;
     memory_end_execs(&w->memory);
     RUN_UNTIL(w, runs(w));
@@ -126,7 +126,7 @@ static void a_failed_hook_fails_a_pod_that_never_restarts(void **state)
     assert_string_equal(world_status(w, "web", STATE "terminated.exitCode"), "137");
     RUN_UNTIL(w, vk_map_len(w->memory.groups) == 0);
     assert_int_equal(w->memory.restarts, 0);
-    assert_string_equal(deeds(w), HOOK);
+    assert_string_equal(deeds(w), HOOK "stop c\n");
 }
 
 static void a_hook_that_succeeded_is_not_run_by_the_next_process(void **state)
