@@ -83,7 +83,8 @@ void log_recall_has_read(struct log_recall *r, struct vk_str content)
         const size_t n = line.text.n < at ? line.text.n : at;
         at -= n;
         memcpy(r->said + at, line.text.p + line.text.n - n, n);
-        if (n < line.text.n)
+        r->is_said_cut = n < line.text.n;
+        if (r->is_said_cut)
             break;
     }
     if (at < LOG_RECALL_SAID_MAX) {
@@ -107,47 +108,50 @@ static uint64_t distance(const struct log_recall *r, uint64_t at)
     return at < r->marks[0] ? r->marks[0] - at : at > r->marks[1] ? at - r->marks[1] : 0;
 }
 
-/* How much of the text before the place stands before `at`; -1: something else does. */
-static int64_t equal_before(const struct log_recall *r, size_t at)
+/* How much of the text before the place stands before `at`, in whole lines; 0: something else. */
+static size_t equal_before(const struct log_recall *r, size_t at)
 {
     const size_t n = at < r->said_n ? at : r->said_n;
+    const char *said = r->said + r->said_n - n;
+    const char *shown = vk_buf_peek(&r->shown) + at - n;
 
     /* Where the beginning is known, it may lie within that text. */
-    if (n < r->said_n && r->dropped > 0)
-        return -1;
-    return memcmp(vk_buf_peek(&r->shown) + at - n, r->said + r->said_n - n, n) == 0 ? (int64_t)n
-                                                                                    : -1;
+    if (n < r->said_n && (r->dropped > 0 || said[-1] != '\n'))
+        return 0;
+    if (n == r->said_n && !r->is_said_cut && (at > n ? shown[-1] != '\n' : r->dropped > 0))
+        return 0;
+    return memcmp(shown, said, n) == 0 ? n : 0;
+}
+
+static bool is_sure(const struct log_recall *r, size_t equal)
+{
+    return equal >= SURE || equal == r->said_n;
 }
 
 static bool find_place(const struct log_recall *r, size_t *ret)
 {
     const struct vk_str shown = vk_buf_str(&r->shown);
-    uint64_t best_distance = UINT64_MAX;
-    int64_t best_equal = -1;
+    uint64_t best_distance = 0;
+    size_t best_equal = 0;
 
-    for (size_t at = 0; at <= shown.n; at++) {
-        int64_t equal;
-        uint64_t away;
+    for (size_t at = 1; at <= shown.n; at++) {
+        const size_t equal = shown.p[at - 1] == '\n' ? equal_before(r, at) : 0;
+        const uint64_t away = distance(r, r->dropped + at);
 
-        if (at > 0 && shown.p[at - 1] != '\n')
+        if (!equal || is_sure(r, equal) < is_sure(r, best_equal))
             continue;
-        equal = equal_before(r, at);
-        /* Nothing stands before the beginning: that is the place only if nothing had come. */
-        if (equal < 0 || (at == 0 && (r->dropped > 0 || r->marks[0] > 0)))
-            continue;
-        away = distance(r, r->dropped + at);
-        const bool is_sure = equal >= SURE || equal == (int64_t)r->said_n;
-        const bool best_is_sure = best_equal >= SURE || best_equal == (int64_t)r->said_n;
-        if (best_equal >= 0 && is_sure == best_is_sure &&
+        if (best_equal && is_sure(r, equal) == is_sure(r, best_equal) &&
             (away > best_distance || (away == best_distance && equal <= best_equal)))
-            continue;
-        if (best_equal >= 0 && best_is_sure && !is_sure)
             continue;
         best_equal = equal;
         best_distance = away;
         *ret = at;
     }
-    return best_equal >= 0;
+    if (best_equal)
+        return true;
+    /* It may have begun behind the place, if it had shown nothing when the log was read. */
+    *ret = 0;
+    return r->dropped == 0 && r->marks[0] == 0;
 }
 
 /* Where in what was shown the text of content begins, which ends where that ends; its length where

@@ -3,8 +3,8 @@
  * What a container's attachment showed last, for lines that its log does not hold any more: of a
  * container that ended ACI keeps 16 KB, however much it wrote since the last read. An attachment
  * has no positions and may begin anywhere, so the place up to which the log was read is found by
- * its text. Where text repeats itself, the place nearest to what had been shown during the last
- * read is taken. Pure.
+ * its text, whole lines of it: exact, but where the last lines that were read come again. Then the
+ * place nearest to what had been shown during the last read is taken. Pure.
  */
 #pragma once
 
@@ -23,6 +23,7 @@ struct log_recall {
     uint64_t marks[2];              /* shown when the last one began and when it was answered */
     char said[LOG_RECALL_SAID_MAX]; /* the text up to the place */
     size_t said_n;
+    bool is_said_cut; /* it begins within a line */
 };
 
 void log_recall_init(struct log_recall *r);
