@@ -126,7 +126,7 @@ static void an_overdue_pod_does_not_wait_for_its_creation(void **state)
     fake_add(&w->api, "web", "uid-1", SPEC_DEADLINE, NULL);
     RUN_UNTIL(w, w->memory.held);
     RUN_UNTIL(w, w->memory.deletes == 1);
-    assert_string_equal(world_status(w, "web", "reason"), "DeadlineExceeded");
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "DeadlineExceeded"));
     memory_release_held(&w->memory);
     failed_by_its_deadline(w);
     assert_int_equal(w->memory.creates, 1);
