@@ -29,7 +29,7 @@ struct pods {
     struct pod_workers *workers;
     struct pod_manager *manager;
     struct pod_phases *phases;
-    bool stopped;
+    bool services_ready, stopped;
 };
 
 static void on_changed(void *user, const struct pod *pod, bool initial)
@@ -57,11 +57,24 @@ static void on_removed(void *user, const struct pod *pod)
     pod_workers_removed(p->workers, pod);
 }
 
+/* A pod is told of Services when it is created: without them it would only be tried again. */
+static void start_workers(struct pods *p)
+{
+    if (p->services_ready && pod_manager_has_synced(p->manager))
+        pod_workers_pods_synced(p->workers);
+}
+
 static void on_pods_synced(void *user)
+{
+    start_workers(user);
+}
+
+static void on_services_ready(void *user)
 {
     struct pods *p = user;
 
-    pod_workers_pods_synced(p->workers);
+    p->services_ready = true;
+    start_workers(p);
 }
 
 static void on_status_written(void *user, const char *uid)
@@ -311,7 +324,7 @@ const struct provider_upcalls *pods_upcalls(const struct pods *p)
 
 void pods_start(struct pods *p)
 {
-    services_start(p->services);
+    services_start(p->services, on_services_ready, p);
     pod_manager_start(p->manager);
 }
 

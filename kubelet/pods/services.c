@@ -5,6 +5,9 @@
 #include "base/map.h"
 #include "kubelet/client/list_watch.h"
 
+/* Pods that need no Services shall not wait for ever for an API server that does not give them. */
+#define PATIENCE_MS 5000
+
 struct record {
     struct service *service;
     uint64_t list; /* the LIST that saw it last */
@@ -17,6 +20,9 @@ struct services {
     struct vk_map *records; /* "namespace/name" -> struct record */
     uint64_t list;
     bool synced;
+    struct vk_timer patience;
+    void (*ready)(void *user); /* NULL once it was called */
+    void *user;
 };
 
 static void record_free(void *p)
@@ -71,6 +77,17 @@ static void on_list_begin(void *user)
     s->list++;
 }
 
+static void tell_ready(void *user)
+{
+    struct services *s = user;
+    void (*ready)(void *) = s->ready;
+
+    vk_timer_disarm(&s->patience);
+    s->ready = NULL;
+    if (ready)
+        ready(s->user);
+}
+
 static void on_list_end(void *user)
 {
     struct services *s = user;
@@ -85,6 +102,7 @@ static void on_list_end(void *user)
             record_free(vk_map_remove(s->records, key));
     }
     s->synced = true;
+    tell_ready(s);
 }
 
 struct services *services_new(struct vk_loop *loop, struct rest_client *client,
@@ -96,10 +114,11 @@ struct services *services_new(struct vk_loop *loop, struct rest_client *client,
     s->client = client;
     s->api_server = *api_server;
     s->records = vk_map_new();
+    vk_timer_init(&s->patience, loop, "services are late", tell_ready, s);
     return s;
 }
 
-void services_start(struct services *s)
+void services_start(struct services *s, void (*ready)(void *user), void *user)
 {
     static const struct list_watch_events events = {
         .upsert = on_upsert,
@@ -110,12 +129,18 @@ void services_start(struct services *s)
     static const struct list_watch_config config = {
         .path = "/api/v1/services", .what = "services", .max_object_bytes = SERVICE_MAX_BYTES};
 
-    if (!s->watch)
-        s->watch = list_watch_new(s->loop, s->client, &config, &events, s);
+    if (s->watch)
+        return;
+    s->ready = ready;
+    s->user = user;
+    vk_timer_arm(&s->patience, PATIENCE_MS);
+    s->watch = list_watch_new(s->loop, s->client, &config, &events, s);
 }
 
 void services_stop(struct services *s)
 {
+    vk_timer_disarm(&s->patience);
+    s->ready = NULL;
     list_watch_free(vk_take(s->watch));
 }
 

@@ -10,7 +10,8 @@ struct services;
 /* api_server is copied but for its text, which is borrowed. */
 struct services *services_new(struct vk_loop *loop, struct rest_client *client,
                               const struct pod_api_server *api_server);
-void services_start(struct services *s);
+/* ready, once: they are known, or after 5 s can't be waited for any longer. */
+void services_start(struct services *s, void (*ready)(void *user), void *user);
 /* What is known stays readable. */
 void services_stop(struct services *s);
 /* NULL is fine. */

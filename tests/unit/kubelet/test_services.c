@@ -13,7 +13,15 @@ struct fixture {
     struct world *w;
     struct services *services;
     struct pod *pod;
+    int ready;
 };
+
+static void on_ready(void *user)
+{
+    struct fixture *f = user;
+
+    f->ready++;
+}
 
 static int setup(void **state)
 {
@@ -69,8 +77,10 @@ static void pods_wait_for_the_list_and_follow_the_watch(void **state)
                              "b", "10.0.0.2") "}\n"
                                               "{\"type\":\"ADDED\",\"object\":" SERVICE(
                                                   "c", "10.0.0.3") "}\n";
-    services_start(f->services);
+    services_start(f->services, on_ready, f);
+    FAKE_EVENTUALLY(&f->w->api, f->ready == 1);
     FAKE_EVENTUALLY(&f->w->api, says(f, "A_SERVICE_HOST=10.0.0.9 C_SERVICE_HOST=10.0.0.3 "));
+    assert_int_equal(f->ready, 1);
     services_stop(f->services);
     assert_true(says(f, "A_SERVICE_HOST=10.0.0.9 C_SERVICE_HOST=10.0.0.3 "));
 }
@@ -84,10 +94,12 @@ static void without_the_right_the_error_says_what_to_do(void **state)
     size_t n;
 
     f->w->api.refuse_services = true;
-    services_start(f->services);
+    services_start(f->services, on_ready, f);
     FAKE_EVENTUALLY(&f->w->api, says(f, vk_code_name(VK_FORBIDDEN)));
     assert_true(services_environment(f->services, f->pod, arena, &v, &n, &err) < 0);
     assert_non_null(strstr(err.msg, "rbac.yaml"));
+    /* Whoever waits for them goes on all the same. */
+    FAKE_EVENTUALLY(&f->w->api, f->ready == 1);
 }
 
 int main(void)
