@@ -349,6 +349,11 @@ bool leader_election_works(const struct leader_election *e)
     return e->has_looked && !e->is_failing;
 }
 
+const char *leader_election_name(const struct leader_election *e)
+{
+    return e->name;
+}
+
 bool leader_election_leads(const struct leader_election *e)
 {
     return leader_state_leads(&e->state, vk_mono_ms());

@@ -39,6 +39,8 @@ void leader_election_free(struct leader_election *e);
 
 /* The last look at the Lease, or write of it, went well; false before the first. */
 bool leader_election_works(const struct leader_election *e);
+/* Of the Lease. */
+const char *leader_election_name(const struct leader_election *e);
 bool leader_election_leads(const struct leader_election *e);
 /* Who was seen to lead, or "". Borrowed until the next turn of the loop. */
 const char *leader_election_holder(const struct leader_election *e);

@@ -192,6 +192,18 @@ static void write_process(const struct handler_context *c, struct vk_buf *out)
                    1);
 }
 
+/* Only the one that leads is asked: others answer 503. */
+static void write_leader(const struct handler_context *c, struct vk_buf *out)
+{
+    if (!c->election)
+        return;
+    prometheus_family(out, "leader_election_master_status", PROMETHEUS_GAUGE,
+                      "1 while this process leads.");
+    prometheus_int(out, "leader_election_master_status",
+                   PROMETHEUS_LABELS({"name", leader_election_name(c->election)}),
+                   leader_election_leads(c->election));
+}
+
 void handle_metrics(const struct handler_context *c, struct http_exchange *x)
 {
     struct vk_buf text;
@@ -199,6 +211,7 @@ void handle_metrics(const struct handler_context *c, struct http_exchange *x)
 
     vk_buf_init(&text, ANSWER_LIMIT);
     write_process(c, &text);
+    write_leader(c, &text);
     write_pods(c, &text);
     write_tokens(c, &text);
     write_watch(c, &text);

@@ -106,6 +106,8 @@ def test_one_of_two_replicas_serves_the_node(world, release, machine):
     assert len(others) == 1 and "Standing by" in others[0].log.read_text()
     eventually(lambda: budget(world).disruptions_allowed == 1, 60, "one may be disrupted")
     eventually(lambda: is_served(world), 60, "the API server reaches the node")
+    metrics = world.kubectl("get", "--raw", f"/api/v1/nodes/{NODE}/proxy/metrics").stdout
+    assert f'leader_election_master_status{{name="aci-kubelet-{NODE}"}} 1' in metrics.splitlines()
 
 
 def test_its_own_check_finds_nothing(release, machine):
