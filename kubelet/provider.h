@@ -155,6 +155,12 @@ struct provider_ops {
      */
     void (*create_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);
     /*
+     * Makes the pod's group run the images that the pod names now, which starts all its containers
+     * anew; success also where it runs them already. Takes the resolved pod. Errors as of
+     * create_pod, and the group runs on as it was; VK_NOT_FOUND: there is none. NULL: it can't.
+     */
+    void (*update_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);
+    /*
      * Looks once more for a group that was not reported, since a platform's list may leave one out:
      * success when it is there, its status follows by upcall; VK_NOT_FOUND when it is gone. NULL:
      * what was reported is all.

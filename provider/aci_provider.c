@@ -15,6 +15,7 @@
 #include "provider/container_logs.h"
 #include "provider/container_stop.h"
 #include "provider/exec_session.h"
+#include "provider/group_update.h"
 #include "provider/group_writer.h"
 #include "provider/image_configs.h"
 #include "provider/metrics.h"
@@ -96,6 +97,12 @@ static void aci_create_pod(void *self, struct resolved_pod *pod, provider_done_f
 {
     struct aci_provider *p = self;
     group_writer_create(p->writer, pod, done, user);
+}
+
+static void aci_update_pod(void *self, struct resolved_pod *pod, provider_done_fn done, void *user)
+{
+    struct aci_provider *p = self;
+    group_writer_update(p->writer, pod, done, user);
 }
 
 static void aci_find_pod(void *self, const struct pod_identity *id, provider_done_fn done,
@@ -335,6 +342,7 @@ static const struct provider_ops aci_ops = {
     .name = "azure",
     .start = aci_start,
     .create_pod = aci_create_pod,
+    .update_pod = aci_update_pod,
     .find_pod = aci_find_pod,
     .delete_pod = aci_delete_pod,
     .retire_pod = aci_retire_pod,

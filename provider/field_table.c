@@ -29,7 +29,8 @@ const struct field_row field_table[] = {
      {"names-of-the-pod"}},
     {"`image`",
      "pulled",
-     "its configuration is read where a field needs it",
+     "its configuration is read where a field needs it; another one on a running pod is one update "
+     "of the group, which starts all its containers anew",
      "missing",
      {"args-after-the-image-entrypoint", "refused-no-image"}},
     {"`imagePullPolicy`", "always pulls", NULL, NAMED "`Never`", {"everything-ignored"}},

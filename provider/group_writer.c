@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "provider/group_writer.h"
+#include "provider/group_write_op.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,45 +14,8 @@
 
 /* For so long after the start a PUT of an earlier process may still be carried out. */
 #define EARLIER_PUT_MS (2 * 60 * 1000)
-
-struct group_writer {
-    struct vk_loop *loop;
-    int64_t began_mono_ms;
-    struct container_groups *groups;
-    struct tracker *tracker;
-    const struct provider_env *env;
-    struct image_configs *images;
-    struct capacity *capacity;
-    struct vk_list ops;
-    bool stopped;
-    bool settling; /* nothing is sent any more */
-};
-
-enum write_kind { WRITE_CREATE, WRITE_FIND, WRITE_DELETE, WRITE_RESTART };
-
-/* One create_pod, find_pod, delete_pod or restart_pod under way. Hangs on its pod unless it never
- * got that far.
- */
-struct write_op {
-    struct vk_list link;
-    struct group_writer *writer;
-    enum write_kind kind;
-    struct tracked_pod *pod; /* NULL: only `result` is to be delivered */
-    provider_done_fn done;
-    void *user;
-    struct groups_call *call;
-    bool writes; /* call is the PUT or the DELETE itself, not a look before or after it */
-    struct vk_timer deliver;
-    struct vk_err result;
-    struct resolved_pod *resolved;   /* CREATE: owned, until it was translated */
-    struct pod_images_fetch *images; /* under way, before the PUT or to explain its refusal */
-    struct vk_buf body;              /* of the PUT: holds secrets */
-    int64_t cpu_milli;               /* of the PUT */
-    char *ignored;                   /* message of the PodFieldsIgnored Event, or NULL */
-    char *size;                      /* message of the GroupSize Event, or NULL */
-    struct vk_err put_err;
-    struct write_op *next; /* a DELETE that waits for this CREATE */
-};
+/* A PUT whose answer was lost may still be carried out when the next look comes too soon. */
+#define UNKNOWN_UPDATE_MS (30 * 1000)
 
 static void start_delete(struct write_op *op);
 
@@ -95,7 +58,7 @@ static void on_deliver(void *user)
 }
 
 /* Completes on the next turn, since nothing may complete inside the call that began it. */
-static void finish(struct write_op *op, const struct vk_err *err)
+void write_op_finish(struct write_op *op, const struct vk_err *err)
 {
     op->call = NULL;
     op->result = err ? *err : (struct vk_err){0};
@@ -109,12 +72,12 @@ static bool is_too_late(struct write_op *op)
     if (!op->writer->settling)
         return false;
     (void)vk_err_set(&err, VK_CANCELLED, "aci-kubelet is ending");
-    finish(op, &err);
+    write_op_finish(op, &err);
     return true;
 }
 
-static struct write_op *op_new(struct group_writer *w, enum write_kind kind, provider_done_fn done,
-                               void *user)
+struct write_op *write_op_new(struct group_writer *w, enum write_kind kind, provider_done_fn done,
+                              void *user)
 {
     struct write_op *op = vk_calloc(1, sizeof(*op));
     op->writer = w;
@@ -132,7 +95,7 @@ static void adopt(struct write_op *op)
 {
     log_v(1, "Adopted a container group", LS("group", op->pod->group), LS("podUID", op->pod->uid));
     tracker_group_exists(op->writer->tracker, op->pod);
-    finish(op, NULL);
+    write_op_finish(op, NULL);
 }
 
 /*
@@ -148,18 +111,18 @@ static void take_existing(struct write_op *op, const struct container_group *gro
                          "remove it",
                          op->pod->group);
         (void)vk_err_reason(&err, "ContainerGroupNameTaken");
-        finish(op, &err);
+        write_op_finish(op, &err);
     } else if (vk_strieq(group->provisioning_state, "Deleting")) {
         struct vk_err err;
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being deleted", op->pod->group);
-        finish(op, &err);
+        write_op_finish(op, &err);
     } else {
         adopt(op);
     }
 }
 
 /* A pod that waits for its image is behind all that may work at once. */
-static struct groups_turn turn_of(const struct tracked_pod *pod)
+struct groups_turn write_op_turn(const struct tracked_pod *pod)
 {
     return (struct groups_turn){
         .priority = pod->image_refused ? THROTTLE_RETRY_IMAGE : THROTTLE_CREATE,
@@ -186,7 +149,7 @@ static void on_looked_after_put(void *user, const struct container_group *group,
     if (group)
         take_existing(op, group);
     else
-        finish(op, &op->put_err);
+        write_op_finish(op, &op->put_err);
 }
 
 /* The registry's own words say more than ACI's, which never tell why. */
@@ -197,12 +160,31 @@ static void on_explained(void *user, const struct pod_images *images, const stru
     op->images = NULL;
     if (err && vk_streq(err->reason, PROVIDER_REASON_IMAGE))
         (void)vk_strcpy_to(op->put_err.msg, sizeof(op->put_err.msg), err->msg);
-    finish(op, &op->put_err);
+    write_op_finish(op, &op->put_err);
+}
+
+/* What stands there runs on, whatever became of this PUT: the next try looks first. */
+static void update_failed(struct write_op *op, const struct vk_err *err)
+{
+    if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
+        op->images = pod_images_fetch(op->writer->images, op->resolved, op->writer->env, true,
+                                      on_explained, op);
+        return;
+    }
+    if (err->code == VK_NOT_FOUND)
+        op->put_err.code = VK_UNAVAILABLE;
+    if (is_outcome_unknown(err) && op->put_err.retry_after_ms < UNKNOWN_UPDATE_MS)
+        op->put_err.retry_after_ms = UNKNOWN_UPDATE_MS;
+    write_op_finish(op, &op->put_err);
 }
 
 static void put_failed(struct write_op *op, const struct vk_err *err)
 {
     op->put_err = *err;
+    if (op->kind == WRITE_UPDATE) {
+        update_failed(op, err);
+        return;
+    }
     capacity_give_back(op->writer->capacity, op->cpu_milli);
     if (vk_streq(err->reason, PROVIDER_REASON_IMAGE)) {
         op->pod->refused = true;
@@ -219,13 +201,13 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
     if ((!is_outcome_unknown(err) && err->code != VK_CONFLICT) ||
         vk_planted_bug("blind-put-retry")) {
         op->pod->refused = true;
-        finish(op, &op->put_err);
+        write_op_finish(op, &op->put_err);
         return;
     }
     /* An earlier refusal says nothing of this PUT. */
     op->pod->refused = false;
     op->pod->uncertain = true;
-    op->call = container_groups_get(op->writer->groups, op->pod->group, turn_of(op->pod),
+    op->call = container_groups_get(op->writer->groups, op->pod->group, write_op_turn(op->pod),
                                     on_looked_after_put, op);
 }
 
@@ -261,7 +243,7 @@ static void on_put(void *user, const struct container_group *group, const struct
     op->pod->accepted_mono_ms = op->pod->exists_since_mono_ms;
     if (upcalls)
         report_notes(op, upcalls);
-    finish(op, NULL);
+    write_op_finish(op, NULL);
 }
 
 static int translate(struct write_op *op, const struct pod_images *images, struct vk_err *err)
@@ -284,15 +266,16 @@ static void put(struct write_op *op, const struct pod_images *images)
 {
     struct vk_err err;
     if (translate(op, images, &err) < 0 ||
-        capacity_admit(op->writer->capacity, op->cpu_milli, &err) < 0) {
-        finish(op, &err);
+        (op->kind != WRITE_UPDATE &&
+         capacity_admit(op->writer->capacity, op->cpu_milli, &err) < 0)) {
+        write_op_finish(op, &err);
         return;
     }
     if (is_too_late(op))
         return;
     vk_crash_point("before-put");
     op->writes = true;
-    op->call = container_groups_put(op->writer->groups, op->pod->group, turn_of(op->pod),
+    op->call = container_groups_put(op->writer->groups, op->pod->group, write_op_turn(op->pod),
                                     vk_buf_str(&op->body), on_put, op);
     /* It may wait for its turn for long; the request has its own copy. */
     vk_buf_release_secret(&op->body);
@@ -303,13 +286,13 @@ static void on_images(void *user, const struct pod_images *images, const struct 
     struct write_op *op = user;
     op->images = NULL;
     if (err)
-        finish(op, err);
+        write_op_finish(op, err);
     else
         put(op, images);
 }
 
 /* No group is there: make one, after a look at the images where they decide what runs. */
-static void prepare(struct write_op *op)
+void write_op_prepare(struct write_op *op)
 {
     if (pod_images_are_needed(op->resolved, op->writer->env))
         op->images = pod_images_fetch(op->writer->images, op->resolved, op->writer->env, false,
@@ -319,18 +302,18 @@ static void prepare(struct write_op *op)
 }
 
 /* True: the group itself is missing, not what it would be in, which says nothing of it. */
-static bool is_group_missing(const struct vk_err *err)
+bool write_op_group_is_missing(const struct vk_err *err)
 {
     return err->code == VK_NOT_FOUND && !vk_streq(err->reason, "ResourceGroupNotFound") &&
            !vk_streq(err->reason, "SubscriptionNotFound");
 }
 
-static void look_failed(struct write_op *op, const struct vk_err *err)
+void write_op_look_failed(struct write_op *op, const struct vk_err *err)
 {
     struct vk_err failure = *err;
     if (failure.code == VK_NOT_FOUND)
         failure.code = VK_UNAVAILABLE;
-    finish(op, &failure);
+    write_op_finish(op, &failure);
 }
 
 static void on_looked_before_put(void *user, const struct container_group *group,
@@ -340,19 +323,19 @@ static void on_looked_before_put(void *user, const struct container_group *group
     op->call = NULL;
     if (group) {
         take_existing(op, group);
-    } else if (is_group_missing(err)) {
+    } else if (write_op_group_is_missing(err)) {
         op->pod->uncertain = false;
-        prepare(op);
+        write_op_prepare(op);
     } else {
-        look_failed(op, err);
+        write_op_look_failed(op, err);
     }
 }
 
-static struct write_op *refuse(struct group_writer *w, provider_done_fn done, void *user,
-                               const struct vk_err *err)
+struct write_op *write_op_refuse(struct group_writer *w, provider_done_fn done, void *user,
+                                 const struct vk_err *err)
 {
-    struct write_op *op = op_new(w, WRITE_CREATE, done, user);
-    finish(op, err);
+    struct write_op *op = write_op_new(w, WRITE_CREATE, done, user);
+    write_op_finish(op, err);
     return op;
 }
 
@@ -376,16 +359,16 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     struct vk_err err;
     if (!tracker_is_synced(w->tracker)) {
         (void)vk_err_set(&err, VK_UNAVAILABLE, "the container groups were not listed yet");
-        refuse(w, done, user, &err)->resolved = resolved;
+        write_op_refuse(w, done, user, &err)->resolved = resolved;
         return;
     }
     struct tracked_pod *pod = tracker_get(w->tracker, &id);
     if (pod->write) {
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
-        refuse(w, done, user, &err)->resolved = resolved;
+        write_op_refuse(w, done, user, &err)->resolved = resolved;
         return;
     }
-    struct write_op *op = op_new(w, WRITE_CREATE, done, user);
+    struct write_op *op = write_op_new(w, WRITE_CREATE, done, user);
     op->pod = pod;
     op->resolved = resolved;
     pod->write = op;
@@ -399,15 +382,15 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     }
     /* What can be refused costs no request. */
     if (validation_check(resolved, w->env, &err) < 0) {
-        finish(op, &err);
+        write_op_finish(op, &err);
         return;
     }
     pod->wanted = true;
     if (!is_refused(w, pod) && (resolved->may_exist || pod->uncertain))
-        op->call =
-            container_groups_get(w->groups, pod->group, turn_of(pod), on_looked_before_put, op);
+        op->call = container_groups_get(w->groups, pod->group, write_op_turn(pod),
+                                        on_looked_before_put, op);
     else
-        prepare(op);
+        write_op_prepare(op);
 }
 
 static void on_found(void *user, const struct container_group *group, const struct vk_err *err)
@@ -417,10 +400,10 @@ static void on_found(void *user, const struct container_group *group, const stru
     op->pod->wanted = group != NULL;
     if (group)
         take_existing(op, group);
-    else if (is_group_missing(err))
-        finish(op, err);
+    else if (write_op_group_is_missing(err))
+        write_op_finish(op, err);
     else
-        look_failed(op, err);
+        write_op_look_failed(op, err);
 }
 
 void group_writer_find(struct group_writer *w, const struct pod_identity *id, provider_done_fn done,
@@ -430,13 +413,13 @@ void group_writer_find(struct group_writer *w, const struct pod_identity *id, pr
     if (pod->write) {
         struct vk_err err;
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
-        refuse(w, done, user, &err);
+        write_op_refuse(w, done, user, &err);
         return;
     }
-    struct write_op *op = op_new(w, WRITE_FIND, done, user);
+    struct write_op *op = write_op_new(w, WRITE_FIND, done, user);
     op->pod = pod;
     pod->write = op;
-    op->call = container_groups_get(w->groups, pod->group, turn_of(pod), on_found, op);
+    op->call = container_groups_get(w->groups, pod->group, write_op_turn(pod), on_found, op);
 }
 
 static void on_restarted(void *user, const struct vk_err *err)
@@ -445,18 +428,18 @@ static void on_restarted(void *user, const struct vk_err *err)
     op->call = NULL;
     op->writes = false;
     tracker_hint(op->writer->tracker, op->pod->uid);
-    finish(op, err);
+    write_op_finish(op, err);
 }
 
 void group_writer_restart(struct group_writer *w, const struct pod_identity *id,
                           provider_done_fn done, void *user)
 {
     struct tracked_pod *pod = tracker_get(w->tracker, id);
-    struct write_op *op = op_new(w, WRITE_RESTART, done, user);
+    struct write_op *op = write_op_new(w, WRITE_RESTART, done, user);
     struct vk_err err;
     if (pod->write) {
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being written", pod->group);
-        finish(op, &err);
+        write_op_finish(op, &err);
         return;
     }
     op->pod = pod;
@@ -464,7 +447,8 @@ void group_writer_restart(struct group_writer *w, const struct pod_identity *id,
     if (is_too_late(op))
         return;
     op->writes = true;
-    op->call = container_groups_restart(w->groups, pod->group, turn_of(pod), on_restarted, op);
+    op->call =
+        container_groups_restart(w->groups, pod->group, write_op_turn(pod), on_restarted, op);
 }
 
 static void on_deleted(void *user, const struct vk_err *err)
@@ -477,7 +461,7 @@ static void on_deleted(void *user, const struct vk_err *err)
         tracker_group_deleted(op->writer->tracker, op->pod);
         capacity_freed(op->writer->capacity);
     }
-    finish(op, err);
+    write_op_finish(op, err);
 }
 
 static void start_delete(struct write_op *op)
@@ -499,7 +483,7 @@ static void give_up(struct write_op *op)
     groups_call_cancel(vk_take(op->call));
     (void)vk_err_set(&err, VK_CANCELLED, "container group %s is deleted before it was created",
                      op->pod->group);
-    finish(op, &err);
+    write_op_finish(op, &err);
 }
 
 void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
@@ -510,10 +494,10 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
     if (running && (running->kind == WRITE_DELETE || running->next)) {
         struct vk_err err;
         (void)vk_err_set(&err, VK_CONFLICT, "container group %s is being deleted", pod->group);
-        refuse(w, done, user, &err);
+        write_op_refuse(w, done, user, &err);
         return;
     }
-    struct write_op *op = op_new(w, WRITE_DELETE, done, user);
+    struct write_op *op = write_op_new(w, WRITE_DELETE, done, user);
     op->pod = pod;
     if (running) {
         running->next = op;

@@ -63,9 +63,12 @@ struct pod_worker {
     bool is_overdue;  /* its deadline has passed */
     bool is_ending;   /* and its containers are told so */
     bool is_shutdown; /* they ended, or have had their time */
+    bool needs_image; /* its group may run other images than it names */
+    bool is_updating; /* update_pod is under way */
+    bool is_compared; /* with the images of a group that this process has not made */
     bool shows_stale; /* told that a volume shows old labels or annotations */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
-    int64_t given_up_generation;
+    int64_t given_up_generation, update_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
     int64_t finished_mono_ms;
     int64_t retry_at_ms; /* monotonic; nothing is tried before */
@@ -108,6 +111,8 @@ void worker_free(void *p);
 /* PENDING: resolve what the pod refers to, then create its group. */
 void worker_create(struct pod_worker *w);
 void worker_cancel_resolution(struct pod_worker *w);
+/* One that was counted in all->resolving has ended. */
+void worker_resolution_ended(struct pod_worker *w);
 
 /* What an error means for the pod. is_platform: it is create_pod's, not the API server's. */
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform);
@@ -127,8 +132,12 @@ void worker_deadline_timer(void *user);
 /* Its deadline has passed: the pod fails, and its group goes. */
 void worker_end_overdue(struct pod_worker *w);
 
-/* Its object changed: what its group can't follow is told. */
+/* Its object changed: its group follows, or what it can't follow is told. */
 void worker_changed(struct pod_worker *w, const struct pod *before);
+/* A group of an earlier process: the pod may have changed since. Once, when images are told. */
+void worker_compare_images(struct pod_worker *w, const struct pod_status *platform);
+/* STARTING or RUNNING, and needs_image. */
+void worker_update(struct pod_worker *w);
 /* What the platform says goes to the status manager, as far as postStart hooks let it. */
 void worker_set_platform_status(struct pod_worker *w, const struct pod_status *platform);
 /* Prepares the pod's postStart hooks. */

@@ -8,7 +8,7 @@
  * its default share for a node (API Priority and Fairness). */
 #define MAX_RESOLVING 64
 
-static void resolution_ended(struct pod_worker *w)
+void worker_resolution_ended(struct pod_worker *w)
 {
     struct pod_workers *all = w->all;
 
@@ -27,7 +27,7 @@ void worker_cancel_resolution(struct pod_worker *w)
     if (!w->resolution)
         return;
     pod_resolution_cancel(vk_take(w->resolution));
-    resolution_ended(w);
+    worker_resolution_ended(w);
 }
 
 static void show_no_error(struct pod_worker *w)
@@ -82,6 +82,7 @@ static void start_create(struct pod_worker *w, struct resolved_pod *resolved)
     worker_set_state(w, POD_WORKER_CREATING);
     w->operations++;
     w->is_tried = true;
+    w->needs_image = false;
     p->ops->create_pod(p->p, resolved, on_created, w);
 }
 
@@ -90,7 +91,7 @@ static void on_resolved(void *user, struct resolved_pod *resolved, const struct 
     struct pod_worker *w = user;
 
     w->resolution = NULL;
-    resolution_ended(w);
+    worker_resolution_ended(w);
     if (w->is_deleted) {
         resolved_pod_free(resolved);
         worker_queue(w);

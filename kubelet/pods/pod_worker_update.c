@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Somebody changed a pod whose group exists. */
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "kubelet/pods/pod_update.h"
 #include "kubelet/pods/pod_worker.h"
+
+static const char *const not_updated = "ImageNotUpdated";
 
 static void refuse(struct pod_worker *w, const char *reason, const char *message)
 {
@@ -29,8 +33,160 @@ void worker_changed(struct pod_worker *w, const struct pod *before)
         return;
     arena = vk_arena_new();
     pod_update_between(before, w->pod, arena, &u);
-    refuse(w, "ImageNotUpdated", u.image);
+    if (u.image && w->all->config.provider->ops->update_pod) {
+        w->needs_image = true;
+        /* Another image than the one that is waited for. */
+        w->retry_at_ms = 0;
+        backoff_reset(&w->image_backoff);
+        worker_queue(w);
+    } else {
+        refuse(w, not_updated, u.image);
+    }
     refuse(w, "ResizeInfeasible", u.resources);
     refuse(w, "DownwardAPINotUpdated", w->shows_stale ? NULL : u.downward_api);
     w->shows_stale |= u.downward_api != NULL;
+}
+
+static bool any_differs(const struct json_array *specs, const struct pod_status *platform)
+{
+    const struct container *c = specs->v;
+
+    for (size_t i = 0; i < specs->n; i++) {
+        const struct container_status *s = pod_status_container(platform, c[i].name);
+
+        if (s && !vk_str_empty(s->image) && !vk_streq(s->image, c[i].image))
+            return true;
+    }
+    return false;
+}
+
+void worker_compare_images(struct pod_worker *w, const struct pod_status *platform)
+{
+    const struct pod_spec *spec = &w->pod->spec;
+
+    if (w->is_compared || w->is_tried || !platform->container_statuses.n ||
+        !w->all->config.provider->ops->update_pod)
+        return;
+    w->is_compared = true;
+    if (!any_differs(&spec->containers, platform) && !any_differs(&spec->init_containers, platform))
+        return;
+    w->needs_image = true;
+    worker_queue(w);
+}
+
+static bool is_up(const struct pod_worker *w)
+{
+    return !w->is_deleted && !w->is_overdue &&
+           (w->state == POD_WORKER_RUNNING || w->state == POD_WORKER_STARTING);
+}
+
+/* A PUT would run again what has ended for good. */
+static bool has_ended_for_good(const struct pod_worker *w)
+{
+    const struct pod_status *s = worker_status(w);
+    const struct container_status *c = s->container_statuses.v;
+
+    for (size_t i = 0; i < s->container_statuses.n; i++)
+        if (c[i].state.kind == CONTAINER_TERMINATED &&
+            !vk_streq(w->pod->spec.restart_policy, "Always"))
+            return true;
+    return false;
+}
+
+static void give_up(struct pod_worker *w, const char *why)
+{
+    w->needs_image = false;
+    refuse(w, not_updated, why);
+}
+
+static void update_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform)
+{
+    const bool is_image = is_platform && vk_streq(err->reason, PROVIDER_REASON_IMAGE);
+    int64_t delay;
+
+    if (err->code == VK_NOT_FOUND && is_platform) {
+        w->needs_image = false; /* Whoever makes the group anew takes the new image. */
+        return;
+    }
+    if (!is_image && (err->code == VK_INVALID || err->code == VK_UNSUPPORTED ||
+                      err->code == VK_TOO_LARGE || (err->code == VK_FORBIDDEN && is_platform))) {
+        give_up(w, err->msg);
+        return;
+    }
+    log_warning("Failed to update the pod's container group, trying again",
+                LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid), LERR(err));
+    if (err->code != VK_CONFLICT && !vk_streq(w->last_error.msg, err->msg)) {
+        w->last_error = *err;
+        worker_event(w, "Warning", is_image ? "Failed" : "FailedUpdatePod", err->msg);
+    }
+    if (!is_image) {
+        worker_retry(w, err->retry_after_ms);
+        return;
+    }
+    delay = backoff_next_ms(&w->image_backoff);
+    w->retry_at_ms = vk_mono_ms() + delay;
+    work_queue_add_after(w->all->queue, w->pod->meta.uid, delay);
+}
+
+static void on_updated(void *user, const struct vk_err *err)
+{
+    struct pod_worker *w = user;
+    const struct provider *p = w->all->config.provider;
+    const struct pod_identity id = worker_identity(w);
+
+    w->operations--;
+    w->is_updating = false;
+    if (w->all->stopped)
+        return;
+    if (!is_up(w)) {
+        worker_queue(w);
+    } else if (err) {
+        update_failed(w, err, true);
+    } else {
+        work_queue_forget(w->all->queue, id.uid);
+        w->retry_at_ms = 0;
+        w->last_error = (struct vk_err){0};
+        backoff_reset(&w->image_backoff);
+        w->needs_image = w->update_generation != w->pod->meta.generation;
+        worker_event(
+            w, "Normal", "ImagesUpdated",
+            "The container group has the images that the pod names; where they changed, all "
+            "its containers start anew");
+        worker_queue(w);
+        if (p->ops->look_at_pod)
+            p->ops->look_at_pod(p->p, &id);
+    }
+}
+
+static void on_resolved(void *user, struct resolved_pod *resolved, const struct vk_err *err)
+{
+    struct pod_worker *w = user;
+    const struct provider *p = w->all->config.provider;
+
+    w->resolution = NULL;
+    worker_resolution_ended(w);
+    if (!is_up(w)) {
+        resolved_pod_free(resolved);
+        worker_queue(w);
+    } else if (err) {
+        update_failed(w, err, false);
+    } else {
+        w->update_generation = resolved->pod->meta.generation;
+        w->operations++;
+        w->is_updating = true;
+        p->ops->update_pod(p->p, resolved, on_updated, w);
+    }
+}
+
+void worker_update(struct pod_worker *w)
+{
+    if (!is_up(w) || w->resolution || worker_must_wait(w))
+        return;
+    if (has_ended_for_good(w)) {
+        give_up(w, "the image was changed, but containers of the pod have ended for good and would "
+                   "run again: delete the pod, its controller makes one with the new image");
+        return;
+    }
+    w->all->resolving++;
+    w->resolution = pod_resolver_start(w->all->config.resolver, w->pod, on_resolved, w);
 }

@@ -169,11 +169,13 @@ struct pod_identity worker_identity(const struct pod_worker *w)
     return (struct pod_identity){.namespace_ = m->namespace_, .name = m->name, .uid = m->uid};
 }
 
-/* The turn of a creation may come in an hour: a deletion or a deadline does not wait for that. */
+/* The turn of a creation or an update may come in an hour: a deletion or a deadline does not wait
+ * for that. */
 static bool may_act(const struct pod_worker *w)
 {
     const bool is_urgent = w->is_deleted || w->is_overdue;
-    const bool is_free = w->operations == 0 || (is_urgent && w->state == POD_WORKER_CREATING);
+    const bool may_wait = w->state == POD_WORKER_CREATING || w->is_updating;
+    const bool is_free = w->operations == 0 || (is_urgent && may_wait);
 
     return is_free && !w->deletion;
 }
@@ -195,7 +197,13 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
+<<<<<<< HEAD
     else if (w->restart_step)
+=======
+    else if (w->needs_image)
+        worker_update(w);
+    else if (w->wants_restart)
+>>>>>>> c54a006 (kubelet/pods, provider: update the images of a running pod)
         worker_restart(w);
     worker_watch_deadline(w);
 }
@@ -250,6 +258,7 @@ static void take_status(struct pod_worker *w, const struct pod_status *status, b
         adopt(w);
     else if (w->state == POD_WORKER_STARTING || w->state == POD_WORKER_RUNNING)
         worker_settle(w);
+    worker_compare_images(w, status);
 }
 
 static void claim_early_report(struct pod_worker *w)
@@ -392,6 +401,7 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
     if (w->is_deleted || w->is_ending || w->operations ||
         (w->state != POD_WORKER_STARTING && w->state != POD_WORKER_RUNNING))
         return;
+    worker_cancel_resolution(w);
     if (worker_group_lost(w))
         return;
     worker_set_state(w, POD_WORKER_PENDING);

@@ -7,7 +7,7 @@ import time
 import pytest
 
 import manifests
-from polling import eventually
+from polling import eventually, holds
 
 # Each line that somebody sends is a line of its log.
 LISTENER = ("printf '#!/bin/sh\\ncat >>/tmp/heard\\n' >/tmp/take; chmod +x /tmp/take; touch /tmp/heard; "
@@ -134,3 +134,36 @@ def test_an_image_without_a_shell_goes_at_once_and_says_so(world, shared_namespa
     is_gone(world, shared_namespace, "bare")
     eventually(lambda: any(event.reason == "NoTerminationSignal"
                            for event in world.events(shared_namespace, "bare")), 20, "it is told")
+
+
+def test_a_new_image_is_one_update_of_the_group(world, shared_namespace):
+    world.apply(shared_namespace, manifests.pod("patched", manifests.shell(
+        "trap 'exit 0' TERM; while :; do sleep 0.1; done")))
+    before = eventually(lambda: (lambda p: p if p.status.phase == "Running" else None)(
+        world.pod(shared_namespace, "patched")), 60, "runs")
+
+    def group():
+        return next(group for group in world.groups_of(shared_namespace)
+                    if "-patched-" in group["name"])
+
+    def puts():
+        return sum(count for name, count in world.puts().items() if "-patched-" in name)
+    name = group()["name"]
+    assert puts() == 1
+    world.core.patch_namespaced_pod("patched", shared_namespace, {"spec": {"containers": [
+        {"name": "main", "image": "aci-kubelet/dash:1.0"}]}})
+
+    def updated():
+        status = world.pod(shared_namespace, "patched").status.container_statuses[0]
+        return (status.state.running and "dash" in status.image and status.image_id
+                and status.image_id != before.status.container_statuses[0].image_id)
+    eventually(updated, 60, "the new image runs")
+    after = world.pod(shared_namespace, "patched")
+    assert after.metadata.uid == before.metadata.uid and after.status.phase == "Running"
+    assert group()["name"] == name and puts() == 2
+    # The next process sees that it was done.
+    world.kill_kubelet()
+    world.start_kubelet()
+    eventually(lambda: world.kubectl("exec", "-n", shared_namespace, "patched", "--", "true").returncode
+               == 0, 60, "the next process knows the pod")
+    holds(lambda: puts() == 2, 3, "no other PUT is sent")

@@ -160,3 +160,24 @@ def test_every_step_that_exists_has_a_case(world):
 @pytest.mark.parametrize("point", [*POINTS, *LATER])
 def test_dying_at_a_step_repeats_and_loses_nothing(world, namespace, point):
     RUNS[{**POINTS, **LATER}[point]](world, namespace, point)
+
+
+@pytest.mark.parametrize("point", ["before-put:2", "after-put:2"])
+def test_dying_at_an_update_updates_once(world, namespace, point):
+    """The second PUT is that of a new image."""
+    world.restart_kubelet(crash_at=point)
+    world.apply(namespace, pod("runs", "serve"))
+    eventually(lambda: phase(world, namespace, "runs") == "Running", 20, "the pod runs")
+    group, = world.puts_of(namespace)
+    world.deleted_outside[group] += 1  # One PUT more is what is asked for.
+    world.core.patch_namespaced_pod("runs", namespace, {"spec": {"containers": [
+        {"name": "main", "image": "simulated:2"}]}})
+    eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
+    assert world.kubelet_died_at(point.split(":")[0]), "it died of something else"
+    world.start_kubelet()
+
+    def updated():
+        status = world.pod(namespace, "runs").status.container_statuses[0]
+        return status.image == "simulated:2" and status.state.running
+    eventually(updated, 30, "the new image runs")
+    assert world.puts_of(namespace)[group] == 2

@@ -28,6 +28,7 @@ struct arm_group {
     int64_t exit_code, restarts;
     const char *ended_at; /* its former run; NULL: there was none */
     unsigned starts;      /* PUTs that (re)started it */
+    char image[64];       /* of its one container */
 };
 
 enum arm_break {
@@ -144,7 +145,7 @@ static inline void arm_write_group(struct json_writer *w, const struct fake_arm 
     json_begin_object(w, NULL);
     json_put_string(w, "name", "c");
     json_begin_object(w, "properties");
-    json_put_string(w, "image", "app:1");
+    json_put_string(w, "image", *g->image ? g->image : "app:1");
     json_put_raw(w, "resources", VK_STR("{\"requests\":{\"cpu\":1.5,\"memoryInGB\":2}}"));
     if (with_view)
         arm_write_view(w, g);
@@ -220,20 +221,29 @@ static inline void arm_serve_registry(struct fake_arm *arm, struct http_exchange
                         "application/vnd.oci.image.manifest.v1+json", vk_str_of(text));
 }
 
+static inline void arm_keep_image(struct arm_group *g, const struct json *root)
+{
+    const struct json *containers = json_get(json_get(root, "properties"), "containers");
+    const struct json *first = containers ? json_first(containers) : NULL;
+    const char *image = json_string(json_get(json_get(first, "properties"), "image"));
+    (void)vk_strcpy_to(g->image, sizeof(g->image), image ? image : "");
+}
+
 static inline int arm_put(struct fake_arm *arm, const char *name, struct vk_str body)
 {
-    vk_free(arm->last_put);
-    arm->last_put = vk_strndup(body.p, body.n);
-    struct arm_group *old = vk_map_get(arm->groups, name);
-    if (old) {
-        old->starts++;
-        return 200;
-    }
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct arm_group *old = vk_map_get(arm->groups, name);
     const struct json *root;
     struct vk_err err;
+    vk_free(arm->last_put);
+    arm->last_put = vk_strndup(body.p, body.n);
     if (json_parse(body, 4u << 20, arena, &root, &err) < 0)
         fail_msg("PUT body: %s", err.msg);
+    if (old) {
+        old->starts++;
+        arm_keep_image(old, root);
+        return 200;
+    }
     struct vk_buf tags;
     struct json_writer w;
     vk_buf_init(&tags, 1u << 16);
@@ -244,6 +254,7 @@ static inline int arm_put(struct fake_arm *arm, const char *name, struct vk_str 
     g->provisioning = "Creating";
     g->state = "Waiting";
     g->starts = 1;
+    arm_keep_image(g, root);
     return 201;
 }
 

@@ -133,13 +133,19 @@ static inline struct resolved_pod *sample_pod(struct vk_str text, const struct j
     return pod;
 }
 
-static inline struct resolved_pod *sample_simple(const char *name, const char *uid)
+static inline struct resolved_pod *sample_of_image(const char *name, const char *uid,
+                                                   const char *image)
 {
     char text[1024];
     (void)snprintf(text, sizeof(text),
                    "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\",\"uid\":\"%s\"},"
                    "\"spec\":{\"restartPolicy\":\"Always\",\"containers\":[{\"name\":\"c\","
-                   "\"image\":\"app:1\",\"command\":[\"run\"]}]}}",
-                   name, uid);
+                   "\"image\":\"%s\",\"command\":[\"run\"]}]}}",
+                   name, uid, image);
     return sample_pod(vk_str_of(text), NULL, NULL);
+}
+
+static inline struct resolved_pod *sample_simple(const char *name, const char *uid)
+{
+    return sample_of_image(name, uid, "app:1");
 }
