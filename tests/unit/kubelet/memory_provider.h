@@ -332,7 +332,7 @@ struct memory_exec {
 };
 
 #define MEMORY_UNLINK(list, one)                                                                   \
-    for (typeof(list) *at_ = &(list); *at_; at_ = *at_ ? &(*at_)->next : at_)                      \
+    for (__typeof__(list) *at_ = &(list); *at_; at_ = *at_ ? &(*at_)->next : at_)                  \
         if (*at_ == (one))                                                                         \
     *at_ = (one)->next
 
