@@ -13,6 +13,8 @@ from polling import eventually
 from world import TESTS
 
 DAEMON_TOLERATION = {"operator": "Exists"}
+# The web server, first process of its container, does not heed SIGTERM.
+SHORT = {"terminationGracePeriodSeconds": 1}
 
 
 @pytest.fixture(name="node_comes_back")
@@ -64,7 +66,7 @@ def is_absent(read, *names):
 
 def daemon_set(name, *containers):
     labels = {"app": name}
-    spec = manifests.pod_spec(*containers, tolerations=[DAEMON_TOLERATION])
+    spec = manifests.pod_spec(*containers, tolerations=[DAEMON_TOLERATION], **SHORT)
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": name},
             "spec": {"selector": {"matchLabels": labels},
                      "template": {"metadata": {"labels": labels}, "spec": spec}}}
@@ -77,9 +79,9 @@ def budget(name):
 
 @pytest.mark.usefixtures("node_comes_back")
 def test_drain_takes_the_node_out_of_the_cluster(world, namespace, kubeconfig):
-    world.apply(namespace, manifests.deployment("web", 2, manifests.web()), budget("web"),
+    world.apply(namespace, manifests.deployment("web", 2, manifests.web(), **SHORT), budget("web"),
                 daemon_set("agent", manifests.web()),
-                manifests.pod("alone", manifests.web()))
+                manifests.pod("alone", manifests.web(), **SHORT))
     names = eventually(lambda: len(running(world, namespace)) == 4 and running(world, namespace),
                        60, "four pods run")
 
