@@ -197,13 +197,9 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
-<<<<<<< HEAD
-    else if (w->restart_step)
-=======
     else if (w->needs_image)
         worker_update(w);
-    else if (w->wants_restart)
->>>>>>> c54a006 (kubelet/pods, provider: update the images of a running pod)
+    else if (w->restart_step)
         worker_restart(w);
     worker_watch_deadline(w);
 }
