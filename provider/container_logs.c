@@ -434,7 +434,7 @@ static void on_attach_opened(void *user)
     s->pace.attached = true;
     log_recall_begin(&s->recall);
     /* What was written until now may not be shown. */
-    log_pace_hint(&s->pace);
+    log_pace_want(&s->pace);
     schedule(s);
 }
 
@@ -462,7 +462,7 @@ static void on_attach_ended(void *user, bool is_whole)
     s->waits = false;
     if (is_whole)
         tracker_hint(s->owner->config.tracker, s->uid);
-    log_pace_hint(&s->pace);
+    log_pace_want(&s->pace);
     schedule(s);
 }
 

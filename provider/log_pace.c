@@ -8,13 +8,20 @@
 
 void log_pace_hint(struct log_pace *p)
 {
-    p->hinted = true;
+    p->wanted = true;
+    p->shown = true;
+}
+
+void log_pace_want(struct log_pace *p)
+{
+    p->wanted = true;
 }
 
 void log_pace_reads(struct log_pace *p, int64_t now_mono_ms)
 {
-    p->was_hinted = p->hinted;
-    p->hinted = false;
+    p->was_shown = p->shown;
+    p->wanted = false;
+    p->shown = false;
     p->last_mono_ms = now_mono_ms;
 }
 
@@ -23,7 +30,7 @@ void log_pace_has_read(struct log_pace *p, int64_t now_mono_ms, bool found)
     p->last_mono_ms = now_mono_ms;
     if (found || p->misses == MISSES_MAX)
         p->misses = 0;
-    else if (p->was_hinted || p->misses > 0)
+    else if (p->was_shown || p->misses > 0)
         p->misses++;
 }
 
@@ -32,7 +39,7 @@ int64_t log_pace_due_mono_ms(const struct log_pace *p, unsigned followers)
     const int64_t shared = (int64_t)followers * LOG_PACE_GAP_OF_ALL_MS;
     int64_t wait = LOG_PACE_QUIET_MS;
 
-    if (p->hinted)
+    if (p->wanted)
         wait = shared > LOG_PACE_GAP_MS ? shared : LOG_PACE_GAP_MS;
     else if (!p->attached)
         wait = LOG_PACE_POLL_MS;

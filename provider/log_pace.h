@@ -18,14 +18,17 @@
 
 struct log_pace {
     bool attached; /* set by the owner */
-    bool hinted;   /* something was shown since the last read began */
-    bool was_hinted;
+    bool wanted;   /* a read is worth it, for what came up since the last one began */
+    bool shown;    /* that is a line, which the log has or will have */
+    bool was_shown;
     unsigned misses; /* reads in a row that did not find what was shown */
     int64_t last_mono_ms;
 };
 
-/* The attachment shows new lines, or ended. */
+/* The attachment shows lines. */
 void log_pace_hint(struct log_pace *p);
+/* It began or ended: one read will do. */
+void log_pace_want(struct log_pace *p);
 void log_pace_reads(struct log_pace *p, int64_t now_mono_ms);
 /* found: there were lines that were not read before. */
 void log_pace_has_read(struct log_pace *p, int64_t now_mono_ms, bool found);

@@ -63,8 +63,9 @@ struct fake_arm {
     int64_t first_put_ms, last_put_ms; /* accepted */
     struct http_exchange *held;
     int held_status;
-    const char *log; /* content of every log */
-    const char *ip;  /* of every group; NULL: "10.244.0.9" */
+    const char *log;    /* content of every log */
+    const char *attach; /* answer of every attach; NULL: refused */
+    const char *ip;     /* of every group; NULL: "10.244.0.9" */
     /* Azure Monitor's answer, in which %s is the begin of the last full minute; NULL: 404. */
     const char *monitor;
     unsigned monitored;
@@ -415,6 +416,11 @@ static inline void arm_handle(void *user, struct http_exchange *x)
         arm->restarts++;
         if (!arm_apply_rule(arm, x, method, &rule))
             http_exchange_reply(x, 204, NULL, VK_STR(""));
+    } else if (vk_ends(rest, "/attach")) {
+        if (arm->attach)
+            http_exchange_reply(x, 200, "application/json", vk_str_of(arm->attach));
+        else
+            arm_error(x, 403, "AuthorizationFailed");
     } else if (rest) {
         arm->logs++;
         arm->last_logs_query = strstr(head->query, "tail=") ? "tail" : "all";

@@ -18,6 +18,7 @@ struct world {
     struct aci_provider *aci;
     struct throttle_limits limits; /* none, unless a test sets them and starts again */
     int realtime_port;             /* 0: groups have no such extension */
+    const char *ca_file;           /* of ACI's streams; or NULL */
     struct provider provider;
     struct provider_upcalls upcalls;
     struct vk_timer poll;
@@ -124,6 +125,7 @@ static inline void world_provider(struct world *w)
         .tenant_id = "t",
         .client_id = "c",
         .limits = &w->limits,
+        .azure_ca_file = w->ca_file,
         .private_ip = w->realtime_port != 0,
         .prices = "cpu=3600,gb=0.5",
         .realtime_metrics = w->realtime_port != 0,

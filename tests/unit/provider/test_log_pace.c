@@ -12,7 +12,7 @@
 
 struct row {
     const char *name;
-    bool attached, hinted;
+    bool attached, wanted;
     unsigned misses, followers;
     int64_t wait_ms;
 };
@@ -36,8 +36,8 @@ static void the_next_read_is_due(void **state)
         const struct row *row = &rows[i];
         struct log_pace p = {.attached = row->attached, .misses = row->misses, .last_mono_ms = NOW};
 
-        if (row->hinted)
-            log_pace_hint(&p);
+        if (row->wanted)
+            log_pace_want(&p);
         if (log_pace_due_mono_ms(&p, row->followers) != NOW + row->wait_ms)
             fail_msg("%s: %lld ms", row->name,
                      (long long)log_pace_due_mono_ms(&p, row->followers) - NOW);
@@ -62,6 +62,15 @@ static void a_log_behind_its_attachment_is_asked_again_for_a_while(void **state)
     assert_int_equal(read_once(&p, NOW, false), 2000);
     assert_int_equal(read_once(&p, NOW, false), 4000);
     assert_int_equal(read_once(&p, NOW, false), LOG_PACE_QUIET_MS);
+    assert_int_equal(read_once(&p, NOW, false), LOG_PACE_QUIET_MS);
+}
+
+static void the_beginning_of_an_attachment_is_read_for_once(void **state)
+{
+    struct log_pace p = {.attached = true};
+
+    (void)state;
+    log_pace_want(&p);
     assert_int_equal(read_once(&p, NOW, false), LOG_PACE_QUIET_MS);
 }
 
@@ -91,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_next_read_is_due),
         cmocka_unit_test(a_log_behind_its_attachment_is_asked_again_for_a_while),
+        cmocka_unit_test(the_beginning_of_an_attachment_is_read_for_once),
         cmocka_unit_test(what_was_found_ends_the_search),
         cmocka_unit_test(a_line_shown_during_a_read_counts_for_the_next),
     };
