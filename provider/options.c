@@ -406,8 +406,8 @@ static const struct option_def defs[] = {
      .group = GROUPS,
      .arg = "BYTES",
      .help = "Longest message of input that exec sends to a container. Azure was seen to cut "
-             "longer ones than 50 in 2019; where it does not, 16384 makes input many times "
-             "faster."},
+             "longer ones than 50 in 2019; where it does not, 16384 makes input twice as "
+             "fast."},
     {.name = "stop-by-exec",
      .kind = OPTION_BOOL,
      OPT(stop_by_exec),
