@@ -136,7 +136,8 @@ def test_pods_deleted_while_they_are_created_leave_nothing(world, namespace):
     """From before the PUT until after the start: twelve pods, each deleted at another moment."""
     names = [f"brief-{n}" for n in range(12)]
     for n, name in enumerate(names):
-        world.apply(namespace, manifests.pod(name, manifests.web()))
+        world.apply(namespace, manifests.pod(name, manifests.web(),
+                                             terminationGracePeriodSeconds=1))
         # Not a wait for something: the moments themselves are what differs.
         time.sleep(0.06 * n)
         world.kubectl("delete", "pod", "-n", namespace, name, "--wait=false")
