@@ -13,7 +13,8 @@ def ready(world, namespace, count):
 
 
 def test_deployment_of_http_servers_scales_up_and_down(world, namespace):
-    world.apply(namespace, manifests.deployment("burst", 3, manifests.web()))
+    world.apply(namespace, manifests.deployment("burst", 3, manifests.web(),
+                                                terminationGracePeriodSeconds=1))
     pods = eventually(lambda: ready(world, namespace, 3), 60, "3 pods are Ready")
     assert len({pod.status.pod_ip for pod in pods}) == 3
     for pod in pods:
