@@ -138,6 +138,8 @@ class Bench:
 
     def steady(self, seconds):
         before = self.counters()
+        # The API server ends a connection that is idle for 90 s; the next request opens another.
+        self.api.connection.close()
         time.sleep(seconds)
         spent = self.spent(before, self.counters())
         per_minute = 60 / seconds
