@@ -161,6 +161,20 @@ def test_new_pod_of_the_same_name_gets_a_group_of_its_own(world, namespace):
     assert names_left(world, namespace) == ["db-0"]
 
 
+def test_name_of_253_characters(world, namespace):
+    """Group, tags and host name have less room than a pod's name."""
+    name = ".".join(letter * length for letter, length in zip("abcd", (63, 63, 63, 61)))
+    before = make_running(world, namespace, name)
+    assert names_left(world, namespace) == [name]
+    world.kill_kubelet()
+    world.start_kubelet()
+    eventually(lambda: runs(world, namespace, name), 60, "the pod runs")
+    assert world.engine_groups(namespace) == before
+    world.core.delete_namespaced_pod(name, namespace)
+    eventually(lambda: not world.pods(namespace), LEAK_SECONDS, "the pod is gone")
+    nothing_leaks(world, namespace)
+
+
 @pytest.mark.parametrize("kubelet", ["lives", "dies"])
 def test_pods_deleted_before_the_api_server_goes_away_leave_nothing(world, namespace, kubelet):
     """A kubelet that lives may have the news in its socket; one that comes back hears it when the API
