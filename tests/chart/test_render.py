@@ -91,13 +91,44 @@ def test_names_stay_apart_and_short_however_long_they_are(helm):
     assert all(len(name) <= 63 for name in names)
 
 
-def test_one_process_needs_no_election_and_never_runs_beside_another(helm):
+def test_a_single_process_has_to_lead_as_well(helm):
+    """A Deployment replaces a pod whose machine is away, where the old process may go on; and with
+    more replicas than before new ones run beside it."""
     objects = helm.render(merged(LEAST, CASES["one process"]))
-    deployment = objects["Deployment", "burst-aci-kubelet-virtual-kubelet"]
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
-    assert not [entry for entry in arguments(objects, "burst-aci-kubelet-virtual-kubelet")
-                if entry.startswith("--leader-elect")]
+    assert "--leader-elect=true" in arguments(objects, "burst-aci-kubelet-virtual-kubelet")
+    assert ("Role", "burst-aci-kubelet") in objects
     assert not [kind for kind, _ in objects if kind == "PodDisruptionBudget"]
+
+
+def test_numbers_of_options_stay_whole(helm):
+    args = arguments(helm.render(merged(LEAST, {"options": {"pods": 100000000, "v": 2, "x": 0.5,
+                                                            "force-it": True}})),
+                     "burst-aci-kubelet-virtual-kubelet")
+    assert {"--pods=100000000", "--v=2", "--x=0.5", "--force-it=true"} <= set(args)
+
+
+def test_names_of_digits_are_text(helm):
+    values = merged(LEAST, credentials("clientCertificate", existingSecret="12"), {
+        "serving": {"certificate": "secret", "secretName": "34"}, "clientCA": {"configMapName": "56"}})
+    text = helm.run("template", "78", CHART, "-n", "90", "-f", helm.file(values)).stdout
+
+    def texts(value):
+        for key, below in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(below, (dict, list)):
+                yield from texts(below)
+            elif key in ("name", "namespace", "secretName", "app.kubernetes.io/instance"):
+                yield below
+    found = list(texts([one for one in yaml.safe_load_all(text) if one]))
+    assert all(isinstance(one, str) for one in found)
+    assert {"12", "34", "56", "78", "90"} <= set(found)
+
+
+def test_releases_of_two_namespaces_share_no_cluster_wide_object(helm):
+    def names(release, namespace):
+        text = helm.run("template", release, CHART, "-n", namespace, "-f", helm.file(LEAST)).stdout
+        return {(one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"])
+                for one in yaml.safe_load_all(text) if one}
+    assert not names("b-c", "a") & names("c", "a-b")
 
 
 def test_what_options_need_beside_goes_to_every_container(helm):
@@ -130,6 +161,9 @@ REFUSED = {
     "nodes[1].name: burst is there twice": {"nodes": [{"name": "burst"}, {"name": "burst"}]},
     "options.port: this chart sets it, by the value port": {"options": {"port": 1}},
     "options.nodename: this chart sets it": {"nodes": [{"name": "a", "options": {"nodename": "b"}}]},
+    "options.leader-elect-lease-duration: this chart sets it":
+        {"options": {"leader-elect-lease-duration": "30s"}},
+    "options.log-analytics-key: it is a secret": {"options": {"log-analytics-key": "a2V5"}},
     "serving.secretName is missing": {"serving": {"certificate": "secret"}},
     # These are the schema's.
     "at '/azure/subscriptionId': 'production' does not match": {"azure": {"subscriptionId": "production"}},

@@ -24,9 +24,10 @@
 {{- default (include "aci-kubelet.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
 
-{{- /* Cluster-wide objects: two releases of one name may live in two namespaces. */ -}}
+{{- /* Cluster-wide objects: two releases of one name may live in two namespaces, whose names hold no
+dot. */ -}}
 {{- define "aci-kubelet.clusterName" -}}
-{{- printf "%s-%s" .Release.Namespace (include "aci-kubelet.fullname" .) -}}
+{{- printf "%s.%s" .Release.Namespace (include "aci-kubelet.fullname" .) -}}
 {{- end -}}
 
 {{- define "aci-kubelet.secret" -}}
@@ -44,7 +45,7 @@
 {{- define "aci-kubelet.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
@@ -52,7 +53,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* Of the pods of one node, or of all where node is missing. */ -}}
 {{- define "aci-kubelet.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .node }}
 app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 {{- end }}
@@ -64,6 +65,15 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 
 {{- define "aci-kubelet.leaseNames" -}}
 [{{ range $i, $node := .Values.nodes }}{{ if $i }}, {{ end }}{{ printf "aci-kubelet-%s" $node.name | quote }}{{ end }}]
+{{- end -}}
+
+{{- /* Helm holds the numbers of a file as floats, of which Go prints great ones as 1e+06. */ -}}
+{{- define "aci-kubelet.optionValue" -}}
+{{- if and (kindIs "float64" .) (eq . (floor .)) -}}
+{{- printf "%.0f" . -}}
+{{- else -}}
+{{- printf "%v" . -}}
+{{- end -}}
 {{- end -}}
 
 {{- /* Where the container groups are, and other options; the kubelet and its drain take the same. */ -}}
@@ -85,7 +95,7 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 - --client-certificate-key=/etc/azure/tls.key
 {{- end }}
 {{- range $name, $value := mergeOverwrite (deepCopy .root.Values.options) (default (dict) .node.options) }}
-- {{ printf "--%s=%v" $name $value | quote }}
+- {{ printf "--%s=%s" $name (include "aci-kubelet.optionValue" $value) | quote }}
 {{- end }}
 {{- end -}}
 
@@ -107,7 +117,7 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 - name: AZURE_CLIENT_SECRET
   valueFrom:
     secretKeyRef:
-      name: {{ include "aci-kubelet.secret" . }}
+      name: {{ include "aci-kubelet.secret" . | quote }}
       key: clientSecret
 {{- end }}
 {{- with .Values.extraEnv }}
@@ -144,7 +154,7 @@ app.kubernetes.io/component: {{ include "aci-kubelet.nodeObject" $ }}
 {{- else if or (eq $type "azureJson") (eq $type "clientCertificate") }}
 - name: azure-identity
   secret:
-    secretName: {{ include "aci-kubelet.secret" . }}
+    secretName: {{ include "aci-kubelet.secret" . | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
@@ -223,10 +233,13 @@ imagePullSecrets:
 {{- if and (eq .Values.serving.certificate "secret") (not .Values.serving.secretName) }}
 {{- fail "serving.secretName is missing: serving.certificate is secret" }}
 {{- end }}
-{{- $own := dict "nodename" "nodes[].name" "subscription" "azure.subscriptionId" "resource-group" "resourceGroup" "location" "location" "subnet-id" "nodes[].subnetIds" "os" "nodes[].os" "port" "port" "client-ca-file" "clientCA" "tls-cert-file" "serving" "tls-private-key-file" "serving" "rotate-server-certificates" "serving" "leader-elect" "replicas" "node-ip" "(the pod's own)" "address" "(the pod's own)" "tenant-id" "azure.tenantId" "client-id" "azure.credentials" "client-secret" "azure.credentials" "client-certificate" "azure.credentials" "federated-token-file" "azure.credentials" "azure-config" "azure.credentials" }}
+{{- $own := dict "nodename" "nodes[].name" "subscription" "azure.subscriptionId" "resource-group" "resourceGroup" "location" "location" "subnet-id" "nodes[].subnetIds" "os" "nodes[].os" "port" "port" "client-ca-file" "clientCA" "tls-cert-file" "serving" "tls-private-key-file" "serving" "rotate-server-certificates" "serving" "leader-elect" "leaderElection" "leader-elect-lease-duration" "leaderElection.leaseDuration" "leader-elect-renew-deadline" "leaderElection.renewDeadline" "leader-elect-retry-period" "leaderElection.retryPeriod" "leader-elect-resource-name" "nodes[].name" "leader-elect-resource-namespace" "(the release's namespace)" "node-ip" "(the pod's own)" "address" "(the pod's own)" "tenant-id" "azure.tenantId" "client-id" "azure.credentials" "client-secret" "azure.credentials" "client-certificate" "azure.credentials" "client-certificate-key" "azure.credentials" "federated-token-file" "azure.credentials" "azure-config" "azure.credentials" }}
 {{- $names := list }}
 {{- range $i, $node := .Values.nodes }}
 {{- range $name, $_ := mergeOverwrite (deepCopy $.Values.options) (default (dict) $node.options) }}
+{{- if eq $name "log-analytics-key" }}
+{{- fail "options.log-analytics-key: it is a secret, which arguments would show: give it by extraEnv, LOG_ANALYTICS_KEY from a Secret" }}
+{{- end }}
 {{- if hasKey $own $name }}
 {{- fail (printf "options.%s: this chart sets it, by the value %s" $name (get $own $name)) }}
 {{- end }}
