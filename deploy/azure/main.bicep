@@ -66,10 +66,11 @@ resource federation 'Microsoft.ManagedIdentity/userAssignedIdentities/federatedI
   }
 }
 
+// Names of roles are unique within a tenant, which may have such a resource group twice.
 resource groupRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, 'aci-kubelet')
   properties: {
-    roleName: 'aci-kubelet ${resourceGroup().name}'
+    roleName: 'aci-kubelet ${resourceGroup().name} ${uniqueString(resourceGroup().id)}'
     type: 'CustomRole'
     description: 'Container groups of aci-kubelet.'
     assignableScopes: [
@@ -114,7 +115,7 @@ resource groupAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' = 
 resource subnetRole 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(resourceGroup().id, 'aci-kubelet subnet')
   properties: {
-    roleName: 'aci-kubelet subnet ${resourceGroup().name}'
+    roleName: 'aci-kubelet subnet ${resourceGroup().name} ${uniqueString(resourceGroup().id)}'
     type: 'CustomRole'
     description: 'Container groups of aci-kubelet in one subnet.'
     assignableScopes: [
@@ -143,8 +144,9 @@ resource subnetAssignment 'Microsoft.Authorization/roleAssignments@2022-04-01' =
   }
 }
 
+// A deployment of the subscription keeps its region: one name for each resource group.
 module quotas 'subscription.bicep' = {
-  name: 'aci-kubelet-quotas'
+  name: 'aci-kubelet-quotas-${uniqueString(resourceGroup().id)}'
   scope: subscription()
   params: {
     principalId: identity.properties.principalId

@@ -8,7 +8,7 @@ param principalId string
 resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
   name: guid(subscription().id, 'aci-kubelet quotas')
   properties: {
-    roleName: 'aci-kubelet quotas'
+    roleName: 'aci-kubelet quotas ${subscription().subscriptionId}'
     type: 'CustomRole'
     description: 'What aci-kubelet reads of a subscription.'
     assignableScopes: [
