@@ -272,6 +272,11 @@ static void deletion_does_not_wait_for_an_update(void **state)
     FAKE_EVENTUALLY(&w->api, updates.calls == 1);
     fake_begin_deletion(&w->api, p);
     FAKE_EVENTUALLY(&w->api, w->memory.deletes == 1);
+    /* Nor is it begun again by what becomes of the pod meanwhile. */
+    w->memory.hold_delete = true;
+    fake_send_event(&w->api, "MODIFIED", p);
+    settle(w);
+    assert_int_equal(w->memory.deletes, 1);
     vk_timer_arm(&updates.timer, 0);
     FAKE_EVENTUALLY(&w->api, world_workers(w) == 0);
     assert_int_equal(updates.calls, 1);
