@@ -29,7 +29,6 @@ struct pod_workers {
 
 enum restart_step {
     RESTART_NONE,
-    RESTART_WANTED, /* the container failed */
     RESTART_ENDING, /* it is asked to end */
     RESTART_ENDED,  /* it did, or had its time */
     RESTART_SENT,   /* the provider restarts the pod */
@@ -64,7 +63,7 @@ struct pod_worker {
     bool is_ending;   /* and its containers are told so */
     bool is_shutdown; /* they ended, or have had their time */
     bool needs_image; /* its group may run other images than it names */
-    bool is_updating; /* update_pod is under way */
+    bool is_updating; /* update_pod is under way, and no deletion waits for its end */
     bool is_compared; /* with the images of a group that this process has not made */
     bool shows_stale; /* told that a volume shows old labels or annotations */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
@@ -74,14 +73,16 @@ struct pod_worker {
     int64_t retry_at_ms; /* monotonic; nothing is tried before */
     int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
 
-    enum restart_step restart_step; /* of a container that failed */
+    struct vk_list failed;          /* struct failed_container: those to be ended, one by one */
+    enum restart_step restart_step; /* of the one whose turn it is */
     char restart_container[64];     /* that one, */
     const char *restart_cause;      /* what it failed (static), */
-    int64_t restart_run_ns;         /* the run of it that is to end, */
+    int64_t restart_run_s;          /* the run of it that is to end, */
     int64_t restart_grace_ms;       /* and the time that it has for that */
     struct lifecycle_shutdown *restarting;
     /* monotonic: what the provider shows then is what became of it; no restart sooner */
     int64_t restart_look_ms, restart_after_ms;
+    int64_t restarted_mono_ms; /* when the provider took the last one; 0: never */
     struct backoff restart_backoff;
 
     struct backoff image_backoff;
@@ -171,6 +172,10 @@ void worker_delete_group(struct pod_worker *w);
 
 /* STARTING or RUNNING: the next step on the way to a new run of a container. */
 void worker_restart(struct pod_worker *w);
+/* A container failed and has not run anew yet. */
+bool worker_wants_restart(const struct pod_worker *w);
+/* By that status the container has ended well, but since it had to: it is started anew. */
+bool worker_will_start_anew(const struct pod_worker *w, const struct pod_status *status);
 /* Something else ends the containers. */
 void worker_cancel_restart(struct pod_worker *w);
 /*

@@ -20,6 +20,17 @@
 #define BACKOFF_RESET_MS (10 * 60 * 1000)
 /* For so long a container that has ended may still be told to run. */
 #define LOOK_MS 6000
+#define SECOND_NS INT64_C(1000000000)
+/* And one that was started anew to have ended. */
+#define RESTARTED_MS (2 * 60 * 1000)
+
+/* It waits until those that failed before it have been ended. */
+struct failed_container {
+    struct vk_list link; /* in worker->failed */
+    char name[64];
+    const char *cause;
+    int64_t run_s, grace_ms;
+};
 
 static bool is_final(const struct pod_worker *w)
 {
@@ -41,14 +52,23 @@ static const struct container_status *container_of(const struct pod_worker *w)
     return pod_status_container(worker_platform_status(w), w->restart_container);
 }
 
-/* When the container's run began, 1 where nobody tells; 0: it does not run. */
-static int64_t run_of(const struct pod_worker *w)
+/* In seconds, since statuses are rounded on their way; 1 where nobody tells. */
+static int64_t run_began_s(const struct container_status *s)
 {
-    const struct container_status *s = container_of(w);
+    return s->state.started_at_ns ? s->state.started_at_ns / SECOND_NS : 1;
+}
 
-    if (!s || s->state.kind != CONTAINER_RUNNING)
-        return 0;
-    return s->state.started_at_ns ? s->state.started_at_ns : 1;
+/* When the container's run began; 0: it does not run. */
+static int64_t run_of(const struct pod_worker *w, const char *container)
+{
+    const struct container_status *s = pod_status_container(worker_platform_status(w), container);
+
+    return s && s->state.kind == CONTAINER_RUNNING ? run_began_s(s) : 0;
+}
+
+static bool is_same_run(const struct pod_worker *w)
+{
+    return run_of(w, w->restart_container) == w->restart_run_s;
 }
 
 static bool is_up(const struct pod_worker *w)
@@ -57,23 +77,49 @@ static bool is_up(const struct pod_worker *w)
            (w->state == POD_WORKER_RUNNING || w->state == POD_WORKER_STARTING);
 }
 
+static void failed_free(struct failed_container *f)
+{
+    vk_list_remove(&f->link);
+    vk_free(f);
+}
+
+static struct failed_container *failed_find(const struct pod_worker *w, const char *container)
+{
+    VK_LIST_FOREACH(it, &w->failed)
+    {
+        struct failed_container *f = VK_LIST_ENTRY(it, struct failed_container, link);
+
+        if (vk_streq(f->name, container))
+            return f;
+    }
+    return NULL;
+}
+
+static bool is_being_ended(const struct pod_worker *w, const char *container, int64_t run_s)
+{
+    return w->restart_step != RESTART_NONE && vk_streq(w->restart_container, container) &&
+           w->restart_run_s == run_s;
+}
+
 /* failed is static; grace_ms 0: the pod's own. */
 static void want_end(struct pod_worker *w, const char *container, const char *failed,
                      int64_t grace_ms)
 {
-    char *message VK_AUTOFREE = vk_asprintf("Container %s failed %s%s", container, failed,
-                                            is_final(w) ? "" : ", will be restarted");
+    const int64_t run_s = run_of(w, container);
+    struct failed_container *f;
 
-    if (!is_up(w) || w->restart_step != RESTART_NONE)
+    if (!is_up(w) || !run_s || is_being_ended(w, container, run_s))
         return;
-    log_info("A container failed and is to be ended", LS("pod", pod_key(w->pod)),
-             LS("podUID", w->pod->meta.uid), LS("containerName", container), LS("failed", failed));
-    worker_container_event(w, container, "Normal", "Killing", message);
-    (void)vk_strcpy_to(w->restart_container, sizeof(w->restart_container), container);
-    w->restart_cause = failed;
-    w->restart_grace_ms = grace_ms ? grace_ms : worker_spec_grace_ms(&w->pod->spec);
-    w->restart_run_ns = run_of(w);
-    w->restart_step = RESTART_WANTED;
+    f = failed_find(w, container);
+    if (!f) {
+        f = vk_calloc(1, sizeof(*f));
+        vk_list_init(&f->link);
+        vk_list_add_tail(&w->failed, &f->link);
+    }
+    (void)vk_strcpy_to(f->name, sizeof(f->name), container);
+    f->cause = failed;
+    f->run_s = run_s;
+    f->grace_ms = grace_ms ? grace_ms : worker_spec_grace_ms(&w->pod->spec);
     worker_queue(w);
 }
 
@@ -137,6 +183,29 @@ static void end_container(struct pod_worker *w)
         on_ended(w);
 }
 
+/* Those that ran anew meanwhile have had what they needed. */
+static void end_next(struct pod_worker *w)
+{
+    while (w->restart_step == RESTART_NONE && !vk_list_is_empty(&w->failed)) {
+        struct failed_container *f = VK_LIST_ENTRY(w->failed.next, struct failed_container, link);
+        char *message VK_AUTOFREE = vk_asprintf("Container %s failed %s%s", f->name, f->cause,
+                                                is_final(w) ? "" : ", will be restarted");
+
+        if (run_of(w, f->name) == f->run_s) {
+            log_info("A container failed and is to be ended", LS("pod", pod_key(w->pod)),
+                     LS("podUID", w->pod->meta.uid), LS("containerName", f->name),
+                     LS("failed", f->cause));
+            worker_container_event(w, f->name, "Normal", "Killing", message);
+            (void)vk_strcpy_to(w->restart_container, sizeof(w->restart_container), f->name);
+            w->restart_cause = f->cause;
+            w->restart_grace_ms = f->grace_ms;
+            w->restart_run_s = f->run_s;
+            end_container(w);
+        }
+        failed_free(f);
+    }
+}
+
 static void mark_killed(struct json_array *list, const char *message)
 {
     struct container_status *c = list->v;
@@ -180,6 +249,35 @@ static void back_off(struct pod_worker *w)
     w->restart_after_ms = now + backoff_next_ms(&w->restart_backoff);
 }
 
+bool worker_will_start_anew(const struct pod_worker *w, const struct pod_status *status)
+{
+    const struct container_status *c = pod_status_container(status, w->restart_container);
+    const bool is_expected =
+        w->restart_step != RESTART_NONE ||
+        (w->restarted_mono_ms && vk_mono_ms() - w->restarted_mono_ms < RESTARTED_MS);
+
+    if (!is_expected || !w->all->config.provider->ops->restart_pod ||
+        !vk_streq(w->pod->spec.restart_policy, "OnFailure"))
+        return false;
+    return c && c->state.kind == CONTAINER_TERMINATED && c->state.exit_code == 0 &&
+           run_began_s(c) == w->restart_run_s;
+}
+
+/* The container goes on, or has ended in a way after which the platform does not run it again. */
+static bool needs_start(const struct pod_worker *w)
+{
+    return is_same_run(w) || worker_will_start_anew(w, worker_platform_status(w));
+}
+
+/* It has ended, nothing runs it again, and it did not do what it was there for. */
+static bool is_stuck(const struct pod_worker *w, const struct vk_err *err)
+{
+    const bool is_refused =
+        err->code == VK_INVALID || err->code == VK_UNSUPPORTED || err->code == VK_FORBIDDEN;
+
+    return is_refused && worker_will_start_anew(w, worker_platform_status(w));
+}
+
 static void on_restarted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
@@ -189,6 +287,12 @@ static void on_restarted(void *user, const struct vk_err *err)
     w->operations--;
     if (w->all->stopped)
         return;
+    if (err && is_up(w) && is_stuck(w, err)) {
+        worker_event(w, "Warning", "FailedKillPod", err->msg);
+        w->restart_step = RESTART_NONE;
+        fail_pod(w);
+        return;
+    }
     w->restart_step = RESTART_NONE;
     if (err && is_up(w)) {
         log_warning("Failed to restart the pod's containers, trying again",
@@ -200,6 +304,7 @@ static void on_restarted(void *user, const struct vk_err *err)
         log_v(2, "Restarted the pod's containers", LS("pod", pod_key(w->pod)),
               LS("podUID", id.uid));
         back_off(w);
+        w->restarted_mono_ms = vk_mono_ms();
         work_queue_forget(w->all->queue, id.uid);
         w->retry_at_ms = 0;
         if (p->ops->look_at_pod)
@@ -208,24 +313,13 @@ static void on_restarted(void *user, const struct vk_err *err)
     worker_queue(w);
 }
 
-/* The container goes on, or has ended in a way after which the platform does not run it again. */
-static bool needs_start(const struct pod_worker *w)
-{
-    const struct container_status *c = container_of(w);
-
-    if (run_of(w) == w->restart_run_ns)
-        return true;
-    return vk_streq(w->pod->spec.restart_policy, "OnFailure") && c &&
-           c->state.kind == CONTAINER_TERMINATED && c->state.exit_code == 0;
-}
-
 /* True: it is too early; the worker comes again. */
 static bool is_early(struct pod_worker *w)
 {
     const int64_t now = vk_mono_ms();
     int64_t at_ms = w->restart_after_ms;
 
-    if (run_of(w) == w->restart_run_ns && w->restart_look_ms > at_ms)
+    if (is_same_run(w) && w->restart_look_ms > at_ms)
         at_ms = w->restart_look_ms;
     if (now >= at_ms)
         return false;
@@ -263,25 +357,19 @@ static void start_anew(struct pod_worker *w)
     p->ops->restart_pod(p->p, &id, on_restarted, w);
 }
 
+bool worker_wants_restart(const struct pod_worker *w)
+{
+    return w->restart_step != RESTART_NONE || !vk_list_is_empty(&w->failed);
+}
+
 void worker_restart(struct pod_worker *w)
 {
     if (!is_up(w))
         return;
-    switch (w->restart_step) {
-    case RESTART_WANTED:
-        if (run_of(w) == w->restart_run_ns && w->restart_run_ns)
-            end_container(w);
-        else
-            w->restart_step = RESTART_NONE;
-        break;
-    case RESTART_ENDED:
+    if (w->restart_step == RESTART_ENDED)
         start_anew(w);
-        break;
-    case RESTART_NONE:
-    case RESTART_ENDING:
-    case RESTART_SENT:
-        break;
-    }
+    if (is_up(w))
+        end_next(w);
 }
 
 void worker_cancel_restart(struct pod_worker *w)
@@ -289,4 +377,6 @@ void worker_cancel_restart(struct pod_worker *w)
     lifecycle_shutdown_cancel(vk_take(w->restarting));
     if (w->restart_step != RESTART_SENT)
         w->restart_step = RESTART_NONE;
+    VK_LIST_FOREACH(it, &w->failed)
+    failed_free(VK_LIST_ENTRY(it, struct failed_container, link));
 }

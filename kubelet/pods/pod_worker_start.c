@@ -14,8 +14,8 @@ static void set_status(struct pod_worker *w, const struct pod_status *status)
 {
     struct pod_status s = *status;
 
-    /* What its containers make of their end does not count: the deadline does. */
-    if (w->is_ending && status_is_terminal(&s))
+    /* What its containers make of their end does not count: the deadline does, or the next run. */
+    if ((w->is_ending || worker_will_start_anew(w, &s)) && status_is_terminal(&s))
         s.phase = "Running";
     status_manager_set(w->all->config.status, w->pod, &s);
     if (w->shutdown)

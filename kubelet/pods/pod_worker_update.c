@@ -142,6 +142,7 @@ static void on_updated(void *user, const struct vk_err *err)
         worker_queue(w);
     } else if (err) {
         update_failed(w, err, true);
+        worker_queue(w);
     } else {
         work_queue_forget(w->all->queue, id.uid);
         w->retry_at_ms = 0;
@@ -170,6 +171,7 @@ static void on_resolved(void *user, struct resolved_pod *resolved, const struct 
         worker_queue(w);
     } else if (err) {
         update_failed(w, err, false);
+        worker_queue(w);
     } else {
         w->update_generation = resolved->pod->meta.generation;
         w->operations++;
@@ -185,6 +187,7 @@ void worker_update(struct pod_worker *w)
     if (has_ended_for_good(w)) {
         give_up(w, "the image was changed, but containers of the pod have ended for good and would "
                    "run again: delete the pod, its controller makes one with the new image");
+        worker_queue(w);
         return;
     }
     w->all->resolving++;

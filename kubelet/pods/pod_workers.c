@@ -197,9 +197,9 @@ static void sync_worker(void *user, const char *uid)
         worker_end_overdue(w);
     else if (w->state == POD_WORKER_PENDING)
         worker_create(w);
-    else if (w->needs_image)
+    else if (w->needs_image && !(worker_wants_restart(w) && worker_must_wait(w)))
         worker_update(w);
-    else if (w->restart_step)
+    else if (worker_wants_restart(w))
         worker_restart(w);
     worker_watch_deadline(w);
 }
@@ -217,6 +217,7 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
     w->image_backoff =
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
     vk_list_init(&w->resolve_wait);
+    vk_list_init(&w->failed);
     vk_timer_init(&w->deadline, all->loop, "pod deadline", worker_deadline_timer, w);
     w->state = pod_is_finished(pod) ? POD_WORKER_FINISHED : POD_WORKER_PENDING;
     note_finished(w);
