@@ -108,8 +108,40 @@ static uint64_t distance(const struct log_recall *r, uint64_t at)
     return at < r->marks[0] ? r->marks[0] - at : at > r->marks[1] ? at - r->marks[1] : 0;
 }
 
-/* How much of the text before the place stands before `at`, in whole lines; 0: something else. */
-static size_t equal_before(const struct log_recall *r, size_t at)
+/*
+ * Looks for the whole text before the place, a byte at a time: Knuth, Morris and Pratt. Comparing
+ * it anew at the end of each line would cost 4 KiB a line where lines are much alike.
+ */
+struct matcher {
+    size_t matched;                        /* of the text, at its end so far */
+    uint16_t shorter[LOG_RECALL_SAID_MAX]; /* [i]: the next shorter match to i + 1 bytes of it */
+};
+
+static void matcher_feed(struct matcher *m, const char *text, size_t n, char c)
+{
+    if (m->matched == n)
+        m->matched = m->shorter[n - 1];
+    while (m->matched && text[m->matched] != c)
+        m->matched = m->shorter[m->matched - 1];
+    if (text[m->matched] == c)
+        m->matched++;
+}
+
+/* n > 0 */
+static void matcher_init(struct matcher *m, const char *text, size_t n)
+{
+    m->matched = 0;
+    m->shorter[0] = 0;
+    for (size_t i = 1; i < n; i++) {
+        matcher_feed(m, text, i, text[i]);
+        m->shorter[i] = (uint16_t)m->matched;
+    }
+    m->matched = 0;
+}
+
+/* How much of the text before the place stands before `at`, in whole lines; 0: something else.
+ * is_whole: all of it does. */
+static size_t equal_before(const struct log_recall *r, size_t at, bool is_whole)
 {
     const size_t n = at < r->said_n ? at : r->said_n;
     const char *said = r->said + r->said_n - n;
@@ -120,6 +152,8 @@ static size_t equal_before(const struct log_recall *r, size_t at)
         return 0;
     if (n == r->said_n && !r->is_said_cut && (at > n ? shown[-1] != '\n' : r->dropped > 0))
         return 0;
+    if (n == r->said_n)
+        return is_whole ? n : 0;
     return memcmp(shown, said, n) == 0 ? n : 0;
 }
 
@@ -133,11 +167,16 @@ static bool find_place(const struct log_recall *r, size_t *ret)
     const struct vk_str shown = vk_buf_str(&r->shown);
     uint64_t best_distance = 0;
     size_t best_equal = 0;
+    struct matcher whole;
 
+    matcher_init(&whole, r->said, r->said_n);
     for (size_t at = 1; at <= shown.n; at++) {
-        const size_t equal = shown.p[at - 1] == '\n' ? equal_before(r, at) : 0;
         const uint64_t away = distance(r, r->dropped + at);
+        size_t equal = 0;
 
+        matcher_feed(&whole, r->said, r->said_n, shown.p[at - 1]);
+        if (shown.p[at - 1] == '\n')
+            equal = equal_before(r, at, whole.matched == r->said_n);
         if (!equal || is_sure(r, equal) < is_sure(r, best_equal))
             continue;
         if (best_equal && is_sure(r, equal) == is_sure(r, best_equal) &&

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -159,9 +160,47 @@ static void much_is_kept_within_its_limit(void **state)
     log_recall_release(&r);
 }
 
+/* CPU time to look for the place 20 times in as many of these lines as are kept. */
+static clock_t cost_of(const char *line)
+{
+    struct vk_buf read VK_BUF_AUTO, shown VK_BUF_AUTO, out VK_BUF_AUTO;
+    struct log_cursor cursor = {0};
+    struct log_recall r;
+    clock_t began;
+
+    vk_buf_init(&read, 1u << 20);
+    vk_buf_init(&shown, LOG_RECALL_MAX);
+    vk_buf_init(&out, LOG_RECALL_MAX);
+    for (size_t i = 1; i < LOG_RECALL_SAID_MAX / 2; i++)
+        vk_buf_adds(&read, T1 "a\n");
+    vk_buf_adds(&read, T1 "b\n");
+    while (vk_buf_len(&shown) + strlen(line) <= LOG_RECALL_MAX)
+        vk_buf_adds(&shown, line);
+    log_recall_init(&r);
+    log_recall_begin(&r);
+    log_recall_show(&r, VK_STR("z\n"));
+    log_recall_reads(&r);
+    log_recall_has_read(&r, vk_buf_str(&read));
+    log_lines_cut(vk_buf_str(&read), false, 0, false, &cursor, &out);
+    log_recall_show(&r, vk_buf_str(&shown));
+    began = clock();
+    for (int i = 0; i < 20; i++)
+        assert_false(log_recall_rest(&r, VK_STR(""), false, 0, &cursor, &out));
+    log_recall_release(&r);
+    return clock() - began;
+}
+
+/* A pod chooses its lines, and the loop waits meanwhile. */
+static void lines_like_those_that_were_read_cost_no_more(void **state)
+{
+    (void)state;
+    assert_true(cost_of("a\n") < 3 * cost_of("c\n"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lines_like_those_that_were_read_cost_no_more),
         cmocka_unit_test(the_rest_is_what_was_shown_and_not_read),
         cmocka_unit_test(without_a_read_since_it_began_nothing_is_known),
         cmocka_unit_test(much_is_kept_within_its_limit),
