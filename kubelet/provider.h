@@ -167,8 +167,9 @@ struct provider_ops {
      */
     void (*find_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
     /*
-     * Removes the group; success when the platform says that it is gone. A create_pod or update_pod
-     * that is under way for the pod completes first, at once where nothing was sent yet.
+     * Removes the group; success when the platform says that it is gone. A create_pod,
+     * update_pod or restart_pod that is under way for the pod completes first, at once where
+     * nothing was sent yet.
      */
     void (*delete_pod)(void *p, const struct pod_identity *id, provider_done_fn done, void *user);
     /*

@@ -3,7 +3,7 @@
  * Private to pod_workers.c and pod_worker_*.c: one worker, and the steps that take it from one
  * state to the next. A step begins at most one thing and returns; whatever ends puts the worker
  * into the queue again. One operation of the provider is under way at a time, but for a deletion,
- * which does not wait for a creation.
+ * which waits for no creation, update or restart.
  */
 #pragma once
 
@@ -63,7 +63,7 @@ struct pod_worker {
     bool is_ending;   /* and its containers are told so */
     bool is_shutdown; /* they ended, or have had their time */
     bool needs_image; /* its group may run other images than it names */
-    bool is_updating; /* update_pod is under way, and no deletion waits for its end */
+    bool is_changing; /* update_pod or restart_pod is under way: no deletion waits for its end */
     bool is_compared; /* with the images of a group that this process has not made */
     bool shows_stale; /* told that a volume shows old labels or annotations */
     bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */

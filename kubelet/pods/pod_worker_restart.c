@@ -285,6 +285,7 @@ static void on_restarted(void *user, const struct vk_err *err)
     const struct pod_identity id = worker_identity(w);
 
     w->operations--;
+    w->is_changing = false;
     if (w->all->stopped)
         return;
     if (err && is_up(w) && is_stuck(w, err)) {
@@ -354,6 +355,7 @@ static void start_anew(struct pod_worker *w)
                      "containers of the pod are");
     w->restart_step = RESTART_SENT;
     w->operations++;
+    w->is_changing = true;
     p->ops->restart_pod(p->p, &id, on_restarted, w);
 }
 

@@ -57,7 +57,7 @@ void worker_delete_group(struct pod_worker *w)
         return;
     }
     w->operations++;
-    w->is_updating = false;
+    w->is_changing = false;
     p->ops->delete_pod(p->p, &id, on_group_deleted, w);
 }
 

@@ -135,7 +135,7 @@ static void on_updated(void *user, const struct vk_err *err)
     const struct pod_identity id = worker_identity(w);
 
     w->operations--;
-    w->is_updating = false;
+    w->is_changing = false;
     if (w->all->stopped)
         return;
     if (!is_up(w)) {
@@ -175,7 +175,7 @@ static void on_resolved(void *user, struct resolved_pod *resolved, const struct 
     } else {
         w->update_generation = resolved->pod->meta.generation;
         w->operations++;
-        w->is_updating = true;
+        w->is_changing = true;
         p->ops->update_pod(p->p, resolved, on_updated, w);
     }
 }

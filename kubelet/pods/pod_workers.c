@@ -169,12 +169,12 @@ struct pod_identity worker_identity(const struct pod_worker *w)
     return (struct pod_identity){.namespace_ = m->namespace_, .name = m->name, .uid = m->uid};
 }
 
-/* The turn of a creation or an update may come in an hour: a deletion or a deadline does not wait
- * for that. */
+/* The turn of a creation, an update or a restart may come in an hour: a deletion or a deadline does
+ * not wait for that. */
 static bool may_act(const struct pod_worker *w)
 {
     const bool is_urgent = w->is_deleted || w->is_overdue;
-    const bool may_wait = w->state == POD_WORKER_CREATING || w->is_updating;
+    const bool may_wait = w->state == POD_WORKER_CREATING || w->is_changing;
     const bool is_free = w->operations == 0 || (is_urgent && may_wait);
 
     return is_free && !w->deletion;

@@ -169,6 +169,43 @@ static void an_image_that_is_waited_for_holds_up_no_end(void **state)
     *state = world_new();
 }
 
+static struct {
+    size_t calls;
+    provider_done_fn done;
+    void *user;
+} held_restart;
+
+static void hold_restart(void *user, const struct pod_identity *id, provider_done_fn done,
+                         void *done_user)
+{
+    (void)user;
+    (void)id;
+    held_restart.calls++;
+    held_restart.done = done;
+    held_restart.user = done_user;
+}
+
+static void a_deletion_waits_for_no_restart(void **state)
+{
+    struct world *w = *state;
+    struct provider_ops ops = memory_ops;
+
+    memset(&held_restart, 0, sizeof(held_restart));
+    ops.restart_pod = hold_restart;
+    ops.stop_container = NULL;
+    w->provider.ops = &ops;
+    run(w, SPEC("Always", CONTAINER("c", "app:1")));
+    memory_report(&w->memory, "web", "uid-1", "Running", CONTAINER_RUNNING, 0);
+    RUN_UNTIL(w, held_restart.calls == 1);
+    fake_begin_deletion(&w->api, fake_find(&w->api, "default", "web"));
+    RUN_UNTIL(w, w->memory.deletes == 1);
+    held_restart.done(held_restart.user, NULL);
+    RUN_UNTIL(w, world_workers(w) == 0);
+    assert_int_equal(w->memory.deletes, 1);
+    assert_int_equal(held_restart.calls, 1);
+    w->provider.ops = &memory_ops;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +214,7 @@ int main(void)
         TEST(an_end_that_was_asked_for_is_no_success),
         TEST(one_that_can_not_run_anew_has_failed),
         TEST(an_image_that_is_waited_for_holds_up_no_end),
+        TEST(a_deletion_waits_for_no_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
