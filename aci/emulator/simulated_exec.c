@@ -91,7 +91,9 @@ struct engine_exec *simulated_exec_new(struct vk_loop *loop,
     vk_buf_init_secret(&x->line, LINE_MAX_BYTES);
     vk_buf_init_secret(&x->shown, HELD_MAX);
     vk_list_init(&x->link);
-    if (!x->failed)
+    if (x->failed)
+        x->place.terminate = NULL;
+    else
         vk_list_add_tail(place->running, &x->link);
     vk_timer_init(&x->timer, loop, "simulated exec", on_turn, x);
     vk_timer_arm(&x->timer, 0);
