@@ -53,7 +53,7 @@ def _fresh_namespace(world, words):
     world.core.create_namespace(kubernetes.client.V1Namespace(
         metadata=kubernetes.client.V1ObjectMeta(name=name, labels=labels)))
     # Pods are refused until the controllers made this account.
-    eventually(lambda: world.core.read_namespaced_service_account("default", name), 30,
+    eventually(lambda: world.core.read_namespaced_service_account("default", name), 90,
                f"the default service account of {name}")
     yield name
     world.core.delete_namespace(name)
@@ -61,7 +61,7 @@ def _fresh_namespace(world, words):
     world.core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
     # The namespace itself goes some seconds later: its controller looks only now and then.
     eventually(lambda: not world.pods(name), 60, f"no pod of {name} is left")
-    eventually(lambda: not world.groups_of(name), 30, f"no container group of {name} is left")
+    eventually(lambda: not world.groups_of(name), 90, f"no container group of {name} is left")
 
 
 @pytest.fixture(name="namespace")

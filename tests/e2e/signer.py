@@ -16,7 +16,7 @@ from world import is_running
 
 def _end(pid):
     os.kill(pid, signal.SIGTERM)
-    eventually(lambda: not is_running(pid), 30, f"process {pid} ends")
+    eventually(lambda: not is_running(pid), 90, f"process {pid} ends")
 
 
 def _start(arguments, log):

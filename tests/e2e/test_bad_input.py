@@ -221,7 +221,7 @@ def test_pod_that_arm_refuses_fails_once_with_arms_own_words(world, namespace, s
     def failed():
         pod = world.pod(namespace, "refused")
         return pod if pod.status.phase == "Failed" else None
-    pod = eventually(failed, 30, "the pod is Failed")
+    pod = eventually(failed, 90, "the pod is Failed")
     assert pod.status.reason == code
     assert message in pod.status.message
     events = eventually(lambda: [event for event in world.events(namespace, "refused")

@@ -24,7 +24,7 @@ def _node_comes_back(world):
     world.kill_kubelet()
     world.start_kubelet()
     world.kubectl("uncordon", world.node, check=False)
-    eventually(lambda: not world.core.read_node(world.node).spec.unschedulable, 30, "a node for all")
+    eventually(lambda: not world.core.read_node(world.node).spec.unschedulable, 90, "a node for all")
 
 
 @pytest.fixture(name="kubeconfig", scope="module")
@@ -95,7 +95,7 @@ def test_drain_takes_the_node_out_of_the_cluster(world, namespace, kubeconfig):
     held = drain(world, kubeconfig, "--force", timeout="12s")
     assert held.returncode == 3, held.stdout + held.stderr
     assert "held back" in held.stdout and "disruption budget" in held.stdout
-    left = eventually(lambda: len(running(world, namespace)) == 2 and running(world, namespace), 30,
+    left = eventually(lambda: len(running(world, namespace)) == 2 and running(world, namespace), 90,
                       "one web pod and the DaemonSet's are left")
     assert sorted(name.split("-")[0] for name in left) == ["agent", "web"]
 

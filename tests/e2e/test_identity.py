@@ -307,7 +307,7 @@ def test_a_serving_certificate_that_is_replaced_breaks_no_stream(
             with open(source, "rb") as text:
                 fresh.write_bytes(text.read())
             fresh.rename(pki / target)
-        eventually(lambda: ssl.get_server_certificate((world.node_address, 10250)) != old, 30,
+        eventually(lambda: ssl.get_server_certificate((world.node_address, 10250)) != old, 90,
                    "the new certificate is shown")
         seen = len(lines)
         eventually(lambda: len(lines) > seen + 10, 60, "the stream goes on")

@@ -48,7 +48,7 @@ def _ticking(world):
     name = "ticking-cron-job"
     world.core.create_namespace(kubernetes.client.V1Namespace(
         metadata=kubernetes.client.V1ObjectMeta(name=name)))
-    eventually(lambda: world.core.read_namespaced_service_account("default", name), 30,
+    eventually(lambda: world.core.read_namespaced_service_account("default", name), 90,
                f"the default service account of {name}")
     world.apply(name, {
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "minutely"},

@@ -108,7 +108,7 @@ def test_counters_survive_the_kubelet(world, namespace):
     running(world, namespace, "steady")
     cpu = ("cpu_usage_seconds_total", namespace, "steady", "main")
     start = ("start_time_seconds", namespace, "steady", "main")
-    before = eventually(lambda: cpu in (seen := samples(world)) and seen, 40, "figures")
+    before = eventually(lambda: cpu in (seen := samples(world)) and seen, 90, "figures")
     world.kill_kubelet()
     world.start_kubelet()
     after = eventually(lambda: cpu in (seen := samples(world)) and seen, 60, "figures again")
@@ -121,7 +121,7 @@ def test_a_counter_goes_back_only_with_a_later_start(world, namespace):
     pod = running(world, namespace, "again")
     cpu = ("cpu_usage_seconds_total", namespace, "again", "main")
     start = ("start_time_seconds", namespace, "again", "main")
-    seen = [eventually(lambda: cpu in (one := samples(world)) and one, 40, "figures")]
+    seen = [eventually(lambda: cpu in (one := samples(world)) and one, 90, "figures")]
     group = next(group["name"] for group in world.groups_of(namespace)
                  if pod.metadata.uid in group["tags"].values())
     world.control_post("/incidents", {"incident": "restart", "group": group, "exitCode": 7148})
@@ -149,7 +149,7 @@ def test_the_summary_has_network_and_memory(world, namespace):
                              f"/api/v1/nodes/{world.node}/proxy/stats/summary").stdout
         found = [one for one in json.loads(text)["pods"] if one["podRef"]["uid"] == pod.metadata.uid]
         return found and found[0]["containers"] and found[0]
-    summary = eventually(told, 40, "a pod with figures in the summary")
+    summary = eventually(told, 90, "a pod with figures in the summary")
     assert summary["network"]["name"] == "eth0"
     assert summary["containers"][0]["memory"]["workingSetBytes"] > 0
     assert summary["containers"][0]["cpu"]["usageCoreNanoSeconds"] > 0

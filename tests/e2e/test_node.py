@@ -19,8 +19,8 @@ def condition(node, kind):
 
 
 def test_node_is_ready_with_the_labels_and_the_taint_of_virtual_nodes(world):
-    node = eventually(lambda: world.core.read_node(world.node), 30, "the node object is there")
-    eventually(lambda: condition(world.core.read_node(world.node), "Ready") == "True", 30, "Ready")
+    node = eventually(lambda: world.core.read_node(world.node), 90, "the node object is there")
+    eventually(lambda: condition(world.core.read_node(world.node), "Ready") == "True", 90, "Ready")
     labels = node.metadata.labels
     assert labels["type"] == "virtual-kubelet"
     assert labels["kubernetes.io/os"] == "linux"
@@ -37,7 +37,7 @@ def test_node_is_ready_with_the_labels_and_the_taint_of_virtual_nodes(world):
     # The options are the upper bound; the subscription's quotas leave less.
     assert parse_quantity(node.status.capacity["pods"]) == 5000
     eventually(lambda: parse_quantity(
-        world.core.read_node(world.node).status.allocatable["pods"]) < 5000, 30,
+        world.core.read_node(world.node).status.allocatable["pods"]) < 5000, 90,
         "the quotas are known")
     assert node.status.capacity["memory"] == node.status.allocatable["memory"]
 

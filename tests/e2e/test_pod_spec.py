@@ -56,6 +56,6 @@ def test_a_refusal_is_one_event_and_no_write(world, namespace):
                "the pod is refused")
     assert "spec.hostAliases" in world.pod(namespace, "refused").status.message
     refusals = eventually(lambda: [e for e in world.events(namespace, "refused")
-                                   if "spec.hostAliases" in (e.message or "")], 30, "an Event says it")
+                                   if "spec.hostAliases" in (e.message or "")], 90, "an Event says it")
     assert len(refusals) == 1 and refusals[0].count in (None, 1)
     assert world.puts() == before

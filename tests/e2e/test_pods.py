@@ -152,5 +152,5 @@ def test_pods_forced_away_while_they_run_leave_nothing(world, namespace):
     eventually(lambda: len(world.groups_of(namespace)) == 3, 60, "there are 3 groups")
     world.kubectl("delete", "deployment", "-n", namespace, "forced")
     world.kubectl("delete", "pods", "-n", namespace, "--all", "--force", "--grace-period=0")
-    eventually(lambda: not world.pods(namespace), 30, "no pod is left")
+    eventually(lambda: not world.pods(namespace), 90, "no pod is left")
     eventually(lambda: not world.groups_of(namespace), 120, "no container group is left")

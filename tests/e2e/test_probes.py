@@ -87,11 +87,11 @@ def test_readiness_puts_a_pod_into_its_service_and_takes_it_out(world, shared_na
     assert status(pod, "web").started and not status(pod, "web").ready
     assert condition(pod, "ContainersReady").reason == "ContainersNotReady"
     tell(world, namespace, "web", "web", "touch /tmp/www/ready")
-    eventually(lambda: is_ready(world.pod(namespace, "web")), 30, "the pod is Ready")
-    eventually(lambda: endpoint_is_ready(world, namespace) == [True], 30, "the Service has it")
+    eventually(lambda: is_ready(world.pod(namespace, "web")), 90, "the pod is Ready")
+    eventually(lambda: endpoint_is_ready(world, namespace) == [True], 90, "the Service has it")
     tell(world, namespace, "web", "web", "rm /tmp/www/ready")
-    eventually(lambda: not is_ready(world.pod(namespace, "web")), 30, "the pod is not Ready")
-    eventually(lambda: endpoint_is_ready(world, namespace) == [False], 30, "the Service lost it")
+    eventually(lambda: not is_ready(world.pod(namespace, "web")), 90, "the pod is not Ready")
+    eventually(lambda: endpoint_is_ready(world, namespace) == [False], 90, "the Service lost it")
     assert status(world.pod(namespace, "web"), "web").restart_count == 0
 
 
@@ -120,11 +120,11 @@ def test_each_kind_of_probe_sees_its_server_come_up(world, shared_namespace):
     assert not said(world, namespace, "kinds", "Unhealthy", "not yet")
     for name in ("exec", "tcp", "grpc"):
         tell(world, namespace, "kinds", name, "touch /tmp/go")
-    eventually(lambda: status(world.pod(namespace, "kinds"), "exec").started, 30, "exec started")
+    eventually(lambda: status(world.pod(namespace, "kinds"), "exec").started, 90, "exec started")
     eventually(lambda: said(world, namespace, "kinds", "Unhealthy",
-                            "Readiness probe failed: not yet"), 30, "exec is not ready yet")
+                            "Readiness probe failed: not yet"), 90, "exec is not ready yet")
     tell(world, namespace, "kinds", "exec", "touch /tmp/on")
-    eventually(lambda: is_ready(world.pod(namespace, "kinds")), 30, "all are ready")
+    eventually(lambda: is_ready(world.pod(namespace, "kinds")), 90, "all are ready")
     assert not said(world, namespace, "kinds", "Unhealthy", "errored")
 
 

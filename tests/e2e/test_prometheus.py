@@ -97,17 +97,17 @@ def test_the_dashboard_has_data(world, namespace, prometheus):
     world.apply(namespace, manifests.deployment("burst", 2, manifests.web()))
     eventually(lambda: world.apps.read_namespaced_deployment("burst", namespace)
                .status.ready_replicas == 2, 60, "two pods are ready")
-    eventually(lambda: len(prometheus.query("up == 1")) == 2, 40, "both paths are scraped")
+    eventually(lambda: len(prometheus.query("up == 1")) == 2, 90, "both paths are scraped")
     eventually(lambda: prometheus.query(
-        f'aci_kubelet_billed_vcpu_seconds_total{{namespace="{namespace}"}} > 0'), 40,
+        f'aci_kubelet_billed_vcpu_seconds_total{{namespace="{namespace}"}} > 0'), 90,
         "what is paid for is counted")
-    eventually(lambda: float(prometheus.query("sum(kubelet_running_pods)")[0]["value"][1]) == 2, 30,
+    eventually(lambda: float(prometheus.query("sum(kubelet_running_pods)")[0]["value"][1]) == 2, 90,
                "two pods run")
     eventually(lambda: prometheus.query("container_memory_working_set_bytes > 0"), 60,
                "what containers use is scraped")
     for title, text in expressions():
         if not any(name in text for name in MAY_BE_ABSENT) and "code!~" not in text:
-            eventually(lambda text=text: prometheus.query(text), 40, f"{title} has data: {text}")
+            eventually(lambda text=text: prometheus.query(text), 90, f"{title} has data: {text}")
     rules = prometheus.ask("rules")["groups"][0]["rules"]
     assert len(rules) == (DASHBOARDS / "alerts.yaml").read_text().count("- alert:")
     assert {rule["health"] for rule in rules} <= {"ok", "unknown"}

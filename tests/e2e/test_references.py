@@ -64,7 +64,7 @@ def test_pod_waits_for_a_config_map_that_comes_later(world, namespace):
                                 envFrom=[{"configMapRef": {"name": "settings"}}])
     world.apply(namespace, manifests.pod("early", container))
     eventually(lambda: any(event.reason == "MandatoryConfigMapNotFound"
-                           for event in world.events(namespace, "early")), 30,
+                           for event in world.events(namespace, "early")), 90,
                "an Event names the missing ConfigMap")
     assert world.pod(namespace, "early").status.phase == "Pending"
     world.apply(namespace, CONFIG)

@@ -38,7 +38,7 @@ def test_kill_and_restart_keeps_every_group_and_container(world, namespace):
     # Longer than a sweep for orphans and a tracking round: a late mistake shows here.
     holds(lambda: {group["name"] for group in world.groups_of(namespace)} == groups, 15,
           "the groups are the same")
-    after = eventually(lambda: running(world, namespace, 4), 30, "4 pods run")
+    after = eventually(lambda: running(world, namespace, 4), 90, "4 pods run")
     assert {pod.metadata.uid for pod in after} == {pod.metadata.uid for pod in before}
     assert start_times(after) == start_times(before)
     assert container_starts(world, namespace) == starts
@@ -52,19 +52,19 @@ def test_what_happened_while_the_kubelet_was_away_is_caught_up(world, namespace)
     world.kill_kubelet()
     world.kubectl("scale", "-n", namespace, "deployment/away", "--replicas=1")
     world.apply(namespace, manifests.pod("late", manifests.web()))
-    eventually(lambda: world.pod(namespace, "late").spec.node_name, 30, "the late pod is bound")
+    eventually(lambda: world.pod(namespace, "late").spec.node_name, 90, "the late pod is bound")
     world.start_kubelet()
     pods = eventually(lambda: running(world, namespace, 2), 60, "the kept and the late pod run")
     assert "late" in [pod.metadata.name for pod in pods]
     kept = [pod for pod in pods if pod.metadata.name != "late"]
     assert start_times(kept) == {kept[0].metadata.name: before[kept[0].metadata.name]}
     eventually(lambda: len(world.pods(namespace)) == 2, 60, "the pods that were scaled in are gone")
-    eventually(lambda: len(world.groups_of(namespace)) == 2, 30, "and so are their groups")
+    eventually(lambda: len(world.groups_of(namespace)) == 2, 90, "and so are their groups")
 
 
 def test_kill_while_pods_are_created_gives_each_exactly_one_group(world, namespace):
     world.apply(namespace, manifests.deployment("torn", 6, manifests.web()))
-    eventually(lambda: world.groups_of(namespace), 30, "the first group is there")
+    eventually(lambda: world.groups_of(namespace), 90, "the first group is there")
     world.kill_kubelet()
     world.start_kubelet()
     eventually(lambda: running(world, namespace, 6), 60, "6 pods run")

@@ -60,7 +60,7 @@ def test_what_a_stateful_set_wrote_outlives_its_pods(world, namespace):
                    and log_of(world, namespace, "counter-0") == "2\n", 60,
                    "its successor of the same name finds what it wrote")
         second = world.pod(namespace, "counter-0").metadata.uid
-        groups = eventually(lambda: len(found := world.groups_of(namespace)) == 1 and found, 30,
+        groups = eventually(lambda: len(found := world.groups_of(namespace)) == 1 and found, 90,
                             "the group of the first pod is gone")
         assert groups[0]["tags"]["aci-kubelet-uid"] == second
         volumes = groups[0]["properties"]["volumes"]

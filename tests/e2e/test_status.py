@@ -168,10 +168,10 @@ def test_missing_image_is_waited_for(world, namespace, how):
         waiting = container(world.pod(namespace, "patient")).state.waiting
         seen.add(waiting.reason)
         return waiting if waiting.reason == reason else None
-    waiting = eventually(lambda: waits("ErrImagePull"), 30, "ErrImagePull")
+    waiting = eventually(lambda: waits("ErrImagePull"), 90, "ErrImagePull")
     assert f"busybox:{tag}" in waiting.message
     assert "not found" in waiting.message and "(manifest unknown)" in waiting.message
-    eventually(lambda: waits("ImagePullBackOff"), 30, "ImagePullBackOff")
+    eventually(lambda: waits("ImagePullBackOff"), 90, "ImagePullBackOff")
     assert world.pod(namespace, "patient").status.phase == "Pending"
     failures = [event for event in world.events(namespace, "patient") if event.reason == "Failed"]
     assert len(failures) == 1 and "not found" in failures[0].message
@@ -186,7 +186,7 @@ def test_finished_group_goes_and_its_log_stays(world, namespace, short_lived):
         "brief", manifests.shell("for i in 1 2 3; do echo line $i; done", name="first"),
         manifests.shell("echo other", name="second"), restartPolicy="Never"))
     phase(world, namespace, "brief", "Succeeded")
-    eventually(lambda: not world.groups_of(namespace), 30, "its group is gone")
+    eventually(lambda: not world.groups_of(namespace), 90, "its group is gone")
 
     def logs(*flags, **kwargs):
         return world.kubectl("logs", "-n", namespace, "brief", *flags, **kwargs)
@@ -215,7 +215,7 @@ def test_never_is_kept_where_aci_restarts_all_the_same(world, namespace):
     assert container(pod).state.terminated is not None
     eventually(lambda: [event for event in world.events(namespace, "once")
                         if event.reason == "ContainerRestartedByPlatform"], 15, "an Event tells")
-    eventually(lambda: not world.groups_of(namespace), 30, "the group does not run on")
+    eventually(lambda: not world.groups_of(namespace), 90, "the group does not run on")
     assert "run\n" in world.kubectl("logs", "-n", namespace, "once").stdout
 
 
@@ -231,7 +231,7 @@ def test_events_are_told_once_also_across_a_restart(world, namespace):
 
     def started():
         return len([event for event in told() if event[0] == "Started"]) == 2
-    eventually(started, 30, "both containers' starts are told")
+    eventually(started, 90, "both containers' starts are told")
     before = told()
     assert len({event[:3] for event in before}) == len(before)
     world.kill_kubelet()

@@ -174,13 +174,13 @@ def test_a_rolling_update_fails_no_request(world, namespace):
                             "both pods are ready endpoints"))
     customers.start()
     try:
-        eventually(lambda: before <= customers.served.keys(), 30, "both pods serve")
+        eventually(lambda: before <= customers.served.keys(), 90, "both pods serve")
         world.kubectl("set", "env", "-n", namespace, "deployment/web", "VERSION=2")
         world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=120s",
                       timeout=150)
         eventually(lambda: len(world.pods(namespace)) == 2, 60, "the old pods are gone")
         after = set(customers.addresses())
-        eventually(lambda: after <= customers.served.keys(), 30, "both new pods serve")
+        eventually(lambda: after <= customers.served.keys(), 90, "both new pods serve")
     finally:
         customers.leave()
     assert customers.failures == []

@@ -63,7 +63,7 @@ def _namespace(request, world):
     # Not by the namespace: its controller looks at it only after 5 s.
     world.core.delete_collection_namespaced_pod(name)
     eventually(lambda: not world.pods(name), 60, f"no pod of {name} is left")
-    eventually(lambda: not world.engine_groups(name), 30, f"no container group of {name} is left")
+    eventually(lambda: not world.engine_groups(name), 90, f"no container group of {name} is left")
     puts = world.puts_of(name)
     # Where Azure refuses some, the case itself looks at them.
     if not request.node.get_closest_marker("refused_puts"):
@@ -83,7 +83,7 @@ def _bystander(world):
         groups = world.engine_groups("bystander")
         return groups if [g["starts"] for g in groups.values() if all(g["starts"])] else None
 
-    return eventually(runs, 30, "the bystander runs")
+    return eventually(runs, 90, "the bystander runs")
 
 
 @pytest.fixture(autouse=True)

@@ -64,12 +64,12 @@ def test_all_that_users_do_works_with_the_roles_and_uses_each_action(world, name
     roles(wanted)
     world.restart_kubelet()
     world.apply(namespace, pod("web", "serve"))
-    eventually(lambda: is_running(world, namespace, "web"), 30, "a pod runs")
+    eventually(lambda: is_running(world, namespace, "web"), 90, "a pod runs")
     world.kubectl("logs", "-n", namespace, "web")
     with try_streams(world, ["exec", "-n", namespace, "web", "--", "true"],
                      ["attach", "-n", namespace, "web"]):
         eventually(lambda: {f"{ACI}/containers/exec/action", f"{ACI}/containers/attach/action"}
-                   <= used(world), 30, "exec and attach are asked for")
+                   <= used(world), 90, "exec and attach are asked for")
     world.core.delete_namespaced_pod("web", namespace)
     eventually(lambda: not world.pods(namespace), 60, "the pod is gone")
     found = Checker(world).found()

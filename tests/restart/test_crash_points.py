@@ -80,7 +80,7 @@ def crash(world, namespace, point, act):
     """Runs into the point; gives what the engine knew then."""
     world.restart_kubelet(crash_at=point)
     act(world, namespace)
-    eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
     assert world.kubelet_died_at(point.split(":")[0]), "it died of something else"
     return world.engine_groups(namespace)
 
@@ -106,7 +106,7 @@ def run_no_node(world, namespace, point):
     # The node's garbage collector may have been quicker.
     world.kubectl("delete", "lease", "-n", "kube-node-lease", world.node, "--ignore-not-found")
     world.start_kubelet(crash_at=point)
-    eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
     assert world.kubelet_died_at(point)
     world.start_kubelet()
     eventually(lambda: world.core.read_node(world.node), 60, "the node is there")
@@ -141,10 +141,10 @@ def run_orphan(world, namespace, point):
     world.kill_kubelet()
     world.core.delete_namespaced_pod("leaks", namespace, grace_period_seconds=0)
     world.start_kubelet(crash_at=point)
-    eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
     assert world.kubelet_died_at(point)
     world.start_kubelet()
-    eventually(lambda: not world.engine_groups(namespace), 30, "the leaked group is gone")
+    eventually(lambda: not world.engine_groups(namespace), 90, "the leaked group is gone")
 
 
 RUNS = {"pods": run_pods, "no node": run_no_node, "no label": run_no_label,
@@ -172,12 +172,12 @@ def test_dying_at_an_update_updates_once(world, namespace, point):
     world.deleted_outside[group] += 1  # One PUT more is what is asked for.
     world.core.patch_namespaced_pod("runs", namespace, {"spec": {"containers": [
         {"name": "main", "image": "simulated:2"}]}})
-    eventually(world.is_kubelet_dead, 30, f"the kubelet reaches {point}")
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
     assert world.kubelet_died_at(point.split(":")[0]), "it died of something else"
     world.start_kubelet()
 
     def updated():
         status = world.pod(namespace, "runs").status.container_statuses[0]
         return status.image == "simulated:2" and status.state.running
-    eventually(updated, 30, "the new image runs")
+    eventually(updated, 90, "the new image runs")
     assert world.puts_of(namespace)[group] == 2

@@ -64,7 +64,7 @@ def test_creations_wait_for_their_turn_and_deletions_do_not(world, stats, namesp
         now = stats()
         return now if now["operations"].get("ContainerGroups_Delete") else None
 
-    counted = eventually(deleted, 30, "the group of a pod that is deleted goes")
+    counted = eventually(deleted, 90, "the group of a pod that is deleted goes")
     assert len(counted["groupPuts"]) < PODS, "while others wait"
     eventually(lambda: len(running()) == PODS - 1, 60, "all others run")
     assert time.monotonic() - began >= BOUND_SECONDS

@@ -16,7 +16,7 @@ def is_running(world, namespace, name):
 
 def make_running(world, namespace, name):
     world.apply(namespace, pod(name, "serve"))
-    eventually(lambda: is_running(world, namespace, name), 30, f"{name} runs")
+    eventually(lambda: is_running(world, namespace, name), 90, f"{name} runs")
 
 
 def is_marked(world):
@@ -87,7 +87,7 @@ def test_api_server_away_at_the_start_is_caught_up_with(world, namespace, full):
     """Ten minutes each with --full; else scaled: sweeps for orphans come every 2 s here."""
     make_running(world, namespace, "stays")
     world.apply(namespace, pod("ends", "sleep", "8", restartPolicy="Never"))
-    eventually(lambda: is_running(world, namespace, "ends"), 30, "the second pod runs")
+    eventually(lambda: is_running(world, namespace, "ends"), 90, "the second pod runs")
     groups = world.engine_groups(namespace)
     lease = world.coordination.read_namespaced_lease(world.node, "kube-node-lease").spec.renew_time
     cluster = world.core.read_namespace("kube-system").metadata.uid

@@ -85,7 +85,7 @@ def test_group_that_somebody_deletes(world, namespace, kubelet):
     lost_for_good(world, namespace, "never")
     for policy in ("OnFailure", "Always"):
         eventually(lambda policy=policy: runs_anew(
-            world, namespace, groups[policy], before[policy]), 30, f"a new group of {policy} runs")
+            world, namespace, groups[policy], before[policy]), 90, f"a new group of {policy} runs")
         in_phase(world, namespace, policy.lower(), "Running")
         eventually(lambda policy=policy: told(world, namespace, policy.lower(), LOST), 60,
                    "an Event tells")
@@ -133,14 +133,14 @@ def test_platform_restart(world, namespace, code, reason):
     def again():
         found = world.pod(namespace, "moved")
         return found if container(found).restart_count == 1 and container(found).ready else None
-    ended = container(eventually(again, 30, "it runs again")).last_state.terminated
+    ended = container(eventually(again, 90, "it runs again")).last_state.terminated
     assert (ended.exit_code, ended.reason) == (code, reason)
     assert str(code) in ended.message
     failed = container(in_phase(world, namespace, "once", "Failed")).state.terminated
     assert (failed.exit_code, failed.reason) == (code, reason)
     eventually(lambda: told(world, namespace, "once", "ContainerRestartedByPlatform"), 60,
                "an Event tells")
-    eventually(lambda: once not in world.engine_groups(namespace), 30, "that group does not run on")
+    eventually(lambda: once not in world.engine_groups(namespace), 90, "that group does not run on")
 
     def both():
         seen = platform_events(world, namespace, "moved")
@@ -157,7 +157,7 @@ def test_platform_restart(world, namespace, code, reason):
 def test_container_that_aci_runs_again_has_ended_all_the_same(world, namespace):
     group = make(world, namespace, "once", "exit", "5", wanted="Failed", restartPolicy="Never")
     world.incident("rerun", group)
-    eventually(lambda: told(world, namespace, "once", "ContainerRestartedByPlatform"), 30,
+    eventually(lambda: told(world, namespace, "once", "ContainerRestartedByPlatform"), 90,
                "an Event tells")
     found = world.pod(namespace, "once")
     assert found.status.phase == "Failed" and container(found).state.terminated.exit_code == 5
@@ -170,7 +170,7 @@ def test_group_that_stays_after_its_deletion_is_deleted_again(world, namespace):
     group = make(world, namespace, "goes", "serve")
     world.fault(DELETE, 1, group, ghost=True)
     world.core.delete_namespaced_pod("goes", namespace)
-    eventually(lambda: not world.pods(namespace), 30, "the pod is gone")
+    eventually(lambda: not world.pods(namespace), 90, "the pod is gone")
     eventually(lambda: not world.engine_groups(namespace), 60, "the group is gone")
     assert not world.control_get("/faults")["faults"]
 
@@ -181,7 +181,7 @@ def test_group_that_stays_in_lists_is_not_taken_for_a_pod(world, namespace):
     world.fault(DELETE, 1, group, ghost=True)
     world.fault(GET, 0, group, hide=True)
     world.core.delete_namespaced_pod("goes", namespace)
-    eventually(lambda: not world.pods(namespace), 30, "the pod is gone")
+    eventually(lambda: not world.pods(namespace), 90, "the pod is gone")
     eventually(lambda: not world.engine_groups(namespace), 60, "the group is gone")
 
 
@@ -192,7 +192,7 @@ def test_group_that_lists_do_not_show_runs_on(world, namespace):
     lists = world.requests(LIST)
     # Whatever is created makes lists come often.
     make(world, namespace, "other", "serve")
-    eventually(lambda: world.requests(LIST) >= lists + 3, 30, "it is missing in some lists")
+    eventually(lambda: world.requests(LIST) >= lists + 3, 90, "it is missing in some lists")
     holds(lambda: phase(world, namespace, "unlisted") == "Running", 2, "it runs on")
     assert not told(world, namespace, "unlisted", LOST)
     assert world.engine_groups(namespace)[group] == before[group]
@@ -207,7 +207,7 @@ def test_groups_that_lists_leave_out_at_the_start_run_on(world, namespace):
     world.restart_kubelet()
     for group in groups:
         reads = world.requests(GET)
-        eventually(lambda reads=reads: world.requests(GET) > reads, 30, f"{group} is looked for")
+        eventually(lambda reads=reads: world.requests(GET) > reads, 90, f"{group} is looked for")
     holds(lambda: all(phase(world, namespace, name) == "Running" for name in ("never", "always")), 3,
           "both run on")
     assert not told(world, namespace, "never", LOST) and not told(world, namespace, "always", LOST)
@@ -218,7 +218,7 @@ def test_groups_that_lists_leave_out_at_the_start_run_on(world, namespace):
 def test_group_that_is_not_found_once_runs_on(world, namespace):
     group = make(world, namespace, "blinks", "serve", restartPolicy="Never")
     world.fault(GET, 1, group, hide=True)
-    eventually(lambda: not world.control_get("/faults")["faults"], 30, "it was not found once")
+    eventually(lambda: not world.control_get("/faults")["faults"], 90, "it was not found once")
     holds(lambda: phase(world, namespace, "blinks") == "Running", 3, "it runs on")
     assert not told(world, namespace, "blinks", LOST)
 
@@ -247,7 +247,7 @@ def test_finished_group_makes_room_where_a_quota_is_reached(world, namespace):
     old = make(world, namespace, "old", "exit", "0", wanted="Succeeded", restartPolicy="Never")
     world.fault(PUT, 1, status=409, code="ContainerGroupQuotaReached", message="Limit: '1'")
     new = make(world, namespace, "new", "serve")
-    eventually(lambda: old not in world.engine_groups(namespace), 30, "the old group went")
+    eventually(lambda: old not in world.engine_groups(namespace), 90, "the old group went")
     assert phase(world, namespace, "old") == "Succeeded"
     world.restart_kubelet()
     holds(lambda: list(world.engine_groups(namespace)) == [new] and

@@ -51,15 +51,15 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     groups = len(world.groups())
     quotas(groups=groups + 1)
     world.apply(namespace, pod("fits", "serve"))
-    eventually(lambda: is_running(world, namespace, "fits"), 30, "the first pod runs")
+    eventually(lambda: is_running(world, namespace, "fits"), 90, "the first pod runs")
     world.apply(namespace, pod("waits", "serve"))
-    eventually(lambda: waiting(world, namespace, "waits")[0] == QUOTA, 30, "the second pod waits")
+    eventually(lambda: waiting(world, namespace, "waits")[0] == QUOTA, 90, "the second pod waits")
     _, message = waiting(world, namespace, "waits")
     for part in ("'ContainerGroups'", f"Limit: '{groups + 1}'", f"Usage: '{groups + 1}'"):
         assert part in message
-    eventually(lambda: allocatable(world, "pods") == groups + 1, 30, "the node offers no more")
+    eventually(lambda: allocatable(world, "pods") == groups + 1, 90, "the node offers no more")
     world.apply(namespace, scheduled_pod("unbound"))
-    eventually(lambda: is_unschedulable(world, namespace, "unbound"), 30, "the scheduler keeps it")
+    eventually(lambda: is_unschedulable(world, namespace, "unbound"), 90, "the scheduler keeps it")
     told = [event for event in world.events(namespace, "waits") if event.reason == QUOTA]
     assert len(told) == 1 and "Limit: " in told[0].message
     assert world.pod(namespace, "waits").status.phase == "Pending"
@@ -92,13 +92,13 @@ def _daemon_sets(world, namespace):
 @pytest.mark.usefixtures("daemon_sets")
 def test_a_daemon_set_that_cannot_run_here_stays_pending_with_one_event(world, namespace):
     world.apply(namespace, daemon_set("agent", hostNetwork=True))
-    (agent,) = eventually(lambda: world.pods(namespace), 30, "the DaemonSet has a pod on the node")
+    (agent,) = eventually(lambda: world.pods(namespace), 90, "the DaemonSet has a pod on the node")
     name, uid = agent.metadata.name, agent.metadata.uid
-    eventually(lambda: world.events(namespace, name), 30, "its Event is there")
+    eventually(lambda: world.events(namespace, name), 90, "its Event is there")
     world.restart_kubelet()
     # A pod that comes after it and runs: by then it was looked at again.
     world.apply(namespace, pod("other", "serve"))
-    eventually(lambda: is_running(world, namespace, "other"), 30, "another pod runs")
+    eventually(lambda: is_running(world, namespace, "other"), 90, "another pod runs")
     agents = [one for one in world.pods(namespace) if one.metadata.name != "other"]
     assert [(one.metadata.uid, one.status.phase) for one in agents] == [(uid, "Pending")]
     reason, message = waiting(world, namespace, name)

@@ -84,7 +84,7 @@ def _machines(world):
 
 def _ready_machines(world):
     for name in MACHINES:
-        eventually(lambda name=name: not world.core.read_node(name).spec.taints, 30,
+        eventually(lambda name=name: not world.core.read_node(name).spec.taints, 90,
                    f"the controller takes {name} for ready")
     world.kubectl("taint", "nodes", world.node, f"{LAST_RESORT}=true:PreferNoSchedule")
     yield MACHINES
@@ -97,7 +97,7 @@ def _shop(world, namespace):
     pods anew, and those of machines have no kubelet that would end them."""
     yield namespace
     world.apps.delete_collection_namespaced_deployment(namespace)
-    eventually(lambda: not world.apps.list_namespaced_replica_set(namespace).items, 30,
+    eventually(lambda: not world.apps.list_namespaced_replica_set(namespace).items, 90,
                "no ReplicaSet is left")
     for pod in world.pods(namespace):
         if pod.spec.node_name != world.node:
@@ -157,7 +157,7 @@ def test_machines_first_aci_when_full_and_back(world, shop):
     # Fewer than on a machine: a ReplicaSet by itself removes pods where most of them are.
     scale(world, shop, "vm-first", FIT + 3)
     eventually(lambda: counts(world, shop) == (FIT, 3), 60, "the overflow is on ACI")
-    eventually(lambda: are_ready(world, shop, FIT + 3), 30, "all run")
+    eventually(lambda: are_ready(world, shop, FIT + 3), 90, "all run")
     costs = {pod.spec.node_name: (pod.metadata.annotations or {}).get(
         "controller.kubernetes.io/pod-deletion-cost") for pod in world.pods(shop)}
     assert costs == {**dict.fromkeys(MACHINES), world.node: "-100"}

@@ -32,7 +32,7 @@ def test_a_put_in_flight_is_neither_lost_nor_repeated(world, namespace):
     terminate(world)
     # Bound after the signal: its group is the next process's matter.
     world.apply(namespace, pod("late", "serve"))
-    eventually(world.is_kubelet_dead, 40, "the kubelet has ended")
+    eventually(world.is_kubelet_dead, 90, "the kubelet has ended")
     assert "Ending before all writes were answered" not in world.log("aci-kubelet")
     groups = world.engine_groups(namespace)
     assert [group["pod"] for group in groups.values()] == ["slow"]
@@ -59,5 +59,5 @@ def test_a_second_signal_does_not_wait(world, namespace):
     terminate(world)
     eventually(world.is_kubelet_dead, 15, "the kubelet has ended at once")
     world.start_kubelet()
-    eventually(lambda: is_running(world, namespace, "slow"), 30, "the pod runs")
+    eventually(lambda: is_running(world, namespace, "slow"), 90, "the pod runs")
     assert set(world.puts_of(namespace).values()) == {1}

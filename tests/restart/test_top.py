@@ -33,11 +33,11 @@ def look(world):
 
 def test_it_counts_what_runs(world, namespace):
     # The bystander alone.
-    before = eventually(lambda: (seen := look(world))["pods"]["running"] == 1 and seen, 30, "one runs")
+    before = eventually(lambda: (seen := look(world))["pods"]["running"] == 1 and seen, 90, "one runs")
     world.apply(namespace, *(pod(f"p{i}", "serve") for i in range(3)))
     eventually(lambda: look(world)["pods"]["running"] == before["pods"]["running"] + 3, 60,
                "three more run")
-    now = eventually(lambda: (seen := look(world))["secondsPerPhase"].get("whole") and seen, 30,
+    now = eventually(lambda: (seen := look(world))["secondsPerPhase"].get("whole") and seen, 90,
                      "a start was measured")
     assert now["groups"] == before["groups"] + 3 and now["node"] == world.node
     assert now["quotas"]["ContainerGroups"]["limit"] > 0 and not now["armIsAway"]
