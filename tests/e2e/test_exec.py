@@ -219,10 +219,11 @@ def test_full_screen_program(box, shell):
     # vi fills the screen to its last line.
     shell.expect("~\n" * 20)
     shell.type("i", "first", "Enter", "second", "Escape")
-    # An escape and what follows it at once would be another key.
-    shell.expect("- /scratch/note")
+    # An escape and what follows it at once would be another key; vi says "-" when it took it, and
+    # so it did before.
+    shell.expect("- /scratch/note [Modified] 2/2")
     shell.type("Up", "0", "i", "very ", "Escape")
-    shell.expect("- /scratch/note")
+    shell.expect("- /scratch/note [Modified] 1/2")
     shell.expect("very first\nsecond\n~")
     shell.type(":wq", "Enter")
     shell.expect("/ $")
