@@ -218,13 +218,18 @@ def test_full_screen_program(box, shell):
     shell.type("vi /scratch/note", "Enter")
     # vi fills the screen to its last line.
     shell.expect("~\n" * 20)
-    shell.type("i", "first", "Enter", "second", "Escape")
+    shell.type("i")
+    shell.expect("I /scratch/note")
+    shell.type("first", "Enter", "second")
+    shell.expect("first\nsecond\n~")
+    shell.type("Escape")
     # An escape and what follows it at once would be another key; vi says "-" when it took it, and
     # so it did before.
     shell.expect("- /scratch/note [Modified] 2/2")
-    shell.type("Up", "0", "i", "very ", "Escape")
-    shell.expect("- /scratch/note [Modified] 1/2")
+    shell.type("Up", "0", "i", "very ")
     shell.expect("very first\nsecond\n~")
+    shell.type("Escape")
+    shell.expect("- /scratch/note [Modified] 1/2")
     shell.type(":wq", "Enter")
     shell.expect("/ $")
     shell.type("exit", "Enter")
