@@ -107,9 +107,18 @@ int runc_mounts_overlay(const char *links, char *const *layers, const char *uppe
         return vk_err_set(err, VK_TOO_LARGE,
                           "the image has too many layers for one overlay mount; a shorter state "
                           "directory leaves room for more");
-    if (mount("overlay", target, "overlay", MS_NODEV, vk_buf_peek(&options)) < 0)
-        return vk_err_errno(err, errno, "mount the image's layers at %s", target);
-    return 0;
+    const char *const data = vk_buf_peek(&options);
+    if (mount("overlay", target, "overlay", MS_NODEV, data) == 0)
+        return 0;
+    /* Linux 6.18 answered so once, on a busy machine, to options like all others, and a container
+     * of a pod that is never restarted had failed by it. Why is not known; what is really wrong
+     * with them is wrong again. */
+    if (errno == EINVAL) {
+        log_warning("The kernel refused an overlay, asking again", LS("path", target));
+        if (mount("overlay", target, "overlay", MS_NODEV, data) == 0)
+            return 0;
+    }
+    return vk_err_errno(err, errno, "mount the image's layers at %s", target);
 }
 
 static int open_in_root(int root, const char *path, uint64_t flags)
