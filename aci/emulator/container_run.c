@@ -23,7 +23,7 @@ static void on_restart_due(void *user)
 {
     struct container *c = user;
 
-    if (c->phase == CONTAINER_BACKOFF && c->group->sandbox)
+    if ((c->phase == CONTAINER_BACKOFF || c->phase == CONTAINER_HELD) && c->group->sandbox)
         container_start(c);
 }
 
@@ -164,21 +164,43 @@ static void on_exited(void *user, const struct engine_exit *ended)
     after_end(c, ran_ms);
 }
 
+static bool is_own_doing(const struct vk_err *err)
+{
+    return err->code == VK_INVALID || err->code == VK_TOO_LARGE;
+}
+
+/*
+ * No run, so no end and no restart either: the state shown stays what it was, whatever the restart
+ * policy, and the owner reads in an event why it takes time.
+ */
+static void hold(struct container *c)
+{
+    c->phase = CONTAINER_HELD;
+    vk_timer_arm(&c->restart_timer, next_backoff(c, 0));
+}
+
 static void on_started(void *user, int64_t started_wall_ns, const struct vk_err *err)
 {
     struct container *c = user;
 
     if (!c->group->sandbox || c->phase != CONTAINER_STARTING)
         return;
+    int64_t now = vk_wall_ns();
+
+    if (err)
+        event_log_add(&c->events, "Failed", "Warning", now, "Error: %s", err->msg);
+    if (err && !is_own_doing(err)) {
+        log_warning("Container could not be set up and is tried again", LS("group", c->group->key),
+                    LS("container", c->name), LERR(err));
+        hold(c);
+        return;
+    }
     if (c->restarting)
         c->restart_count++;
     c->restarting = false;
     if (err) {
-        int64_t now = vk_wall_ns();
-
         log_v(3, "Container did not start", LS("group", c->group->key), LS("container", c->name),
               LERR(err));
-        event_log_add(&c->events, "Failed", "Warning", now, "Error: %s", err->msg);
         set_terminated(c, now, now, EXIT_START_ERROR);
         after_end(c, 0);
         return;
@@ -271,7 +293,7 @@ void container_interrupt(struct container *c, int64_t exit_code)
                       "Killing container %s (platform initiated).", c->name);
         set_terminated(c, c->current.start_ns, now, exit_code);
     }
-    if (c->phase != CONTAINER_IDLE && c->phase != CONTAINER_STARTING)
+    if (c->phase != CONTAINER_IDLE && c->phase != CONTAINER_STARTING && c->phase != CONTAINER_HELD)
         c->restarting = true;
 }
 

@@ -27,11 +27,9 @@ static void write_stats(struct emulator *e, struct json_writer *w)
 
 static void write_container(const struct container *c, struct json_writer *w)
 {
-    static const char *const phases[] = {[CONTAINER_IDLE] = "idle",
-                                         [CONTAINER_STARTING] = "starting",
-                                         [CONTAINER_UP] = "up",
-                                         [CONTAINER_BACKOFF] = "backoff",
-                                         [CONTAINER_DONE] = "done"};
+    static const char *const phases[] = {
+        [CONTAINER_IDLE] = "idle", [CONTAINER_STARTING] = "starting", [CONTAINER_HELD] = "held",
+        [CONTAINER_UP] = "up",     [CONTAINER_BACKOFF] = "backoff",   [CONTAINER_DONE] = "done"};
 
     json_begin_object(w, NULL);
     json_put_string(w, "name", c->name);

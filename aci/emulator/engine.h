@@ -103,6 +103,11 @@ typedef void (*engine_pulled_fn)(void *user, const struct engine_image *image,
                                  const struct vk_err *err);
 typedef void (*engine_sandbox_fn)(void *user, struct engine_sandbox *sandbox, const char *ip,
                                   const struct vk_err *err);
+/*
+ * VK_INVALID and VK_TOO_LARGE: the container asks for what cannot be started (its command, user,
+ * mounts, layers). Any other error is the machine's: nothing of the container ran, and the same
+ * start may go well later.
+ */
 typedef void (*engine_started_fn)(void *user, int64_t started_wall_ns, const struct vk_err *err);
 typedef void (*engine_done_fn)(void *user);
 /* Each start that succeeded is followed by exactly one exit unless the sandbox is deleted first. */

@@ -28,6 +28,7 @@ struct container_state {
 enum container_phase {
     CONTAINER_IDLE,     /* its turn has not come */
     CONTAINER_STARTING, /* the engine was asked */
+    CONTAINER_HELD,     /* the engine could not: asked again by restart_timer */
     CONTAINER_UP,
     CONTAINER_BACKOFF, /* waits for restart_timer */
     CONTAINER_DONE,    /* will not run again by the restart policy */

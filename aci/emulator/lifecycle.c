@@ -313,7 +313,8 @@ static void settle(struct group *g, enum group_phase phase)
 
 static bool is_settled(const struct container *c)
 {
-    return c->phase != CONTAINER_IDLE && c->phase != CONTAINER_STARTING;
+    return c->phase != CONTAINER_IDLE && c->phase != CONTAINER_STARTING &&
+           c->phase != CONTAINER_HELD;
 }
 
 static void start_containers(struct group *g)

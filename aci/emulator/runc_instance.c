@@ -10,6 +10,7 @@
 
 #include "aci/emulator/log_follow.h"
 #include "aci/emulator/runc_engine.h"
+#include "aci/emulator/runc_error.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -188,7 +189,8 @@ static void start_error(struct runc_instance *i, const struct runc_result *resul
     else if (result->status < 0)
         (void)vk_err_set(err, VK_INTERNAL, "runc could not be run; is it installed?");
     else
-        (void)vk_err_set(err, VK_INVALID, "%.*s", said.n < 400 ? (int)said.n : 400,
+        (void)vk_err_set(err, runc_error_is_machines(said) ? VK_UNAVAILABLE : VK_INVALID, "%.*s",
+                         said.n < 400 ? (int)said.n : 400,
                          said.n ? said.p : "the container did not start");
 }
 

@@ -18,6 +18,10 @@
 #include "base/log.h"
 
 #define SUB_PATH_PARTS_MAX 32
+/* CONSOLE_EXT_LOG_MAX of the kernel, in which one record always fits. */
+#define KERNEL_RECORD_MAX 8192
+#define KERNEL_RECORDS_MAX 200
+#define KERNEL_WORDS_MAX 160
 
 _Bool runc_mounts_point(struct vk_str line, char *out, size_t size)
 {
@@ -89,6 +93,40 @@ static int link_layer(const char *links, const char *layer, struct vk_buf *optio
     return 0;
 }
 
+/* At its end: what is read from it was said later. -1: not for us. */
+static int open_kernel_log(void)
+{
+    int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (fd >= 0 && lseek(fd, 0, SEEK_END) < 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/*
+ * " (overlayfs: ...)", the last that was said about it, or nothing: EINVAL has two dozen causes,
+ * and the kernel tells them apart nowhere else. A record is "priority,number,time,flags;text\n".
+ */
+static void kernel_words(int log, const char *about, char ret[KERNEL_WORDS_MAX])
+{
+    char record[KERNEL_RECORD_MAX];
+    ssize_t n;
+    ret[0] = '\0';
+    for (int i = 0; log >= 0 && i < KERNEL_RECORDS_MAX; i++) {
+        n = read(log, record, sizeof(record));
+        if (n < 0 && errno == EPIPE)
+            continue; /* overwritten before we came */
+        if (n <= 0)
+            return;
+        struct vk_str text = {.p = record, .n = (size_t)n};
+        (void)vk_str_cut(text, ';', &text);
+        struct vk_str line = vk_str_cut(text, '\n', &text);
+        if (line.n && memmem(line.p, line.n, about, strlen(about)))
+            (void)snprintf(ret, KERNEL_WORDS_MAX, " (%.*s)", (int)line.n, line.p);
+    }
+}
+
 int runc_mounts_overlay(const char *links, char *const *layers, const char *upper, const char *work,
                         const char *target, struct vk_err *err)
 {
@@ -107,18 +145,19 @@ int runc_mounts_overlay(const char *links, char *const *layers, const char *uppe
         return vk_err_set(err, VK_TOO_LARGE,
                           "the image has too many layers for one overlay mount; a shorter state "
                           "directory leaves room for more");
-    const char *const data = vk_buf_peek(&options);
-    if (mount("overlay", target, "overlay", MS_NODEV, data) == 0)
-        return 0;
-    /* Linux 6.18 answered so once, on a busy machine, to options like all others, and a container
-     * of a pod that is never restarted had failed by it. Why is not known; what is really wrong
-     * with them is wrong again. */
-    if (errno == EINVAL) {
-        log_warning("The kernel refused an overlay, asking again", LS("path", target));
-        if (mount("overlay", target, "overlay", MS_NODEV, data) == 0)
-            return 0;
+    int words = open_kernel_log();
+    int failed =
+        mount("overlay", target, "overlay", MS_NODEV, vk_buf_peek(&options)) < 0 ? errno : 0;
+    if (failed) {
+        char why[KERNEL_WORDS_MAX];
+        kernel_words(words, "overlayfs: ", why);
+        (void)vk_err_errno(err, failed, "mount the image's layers at %s%s", target, why);
+        /* The folders and their layers are ours: not even EINVAL is the container's doing. */
+        err->code = VK_UNAVAILABLE;
     }
-    return vk_err_errno(err, errno, "mount the image's layers at %s", target);
+    if (words >= 0)
+        close(words);
+    return failed ? -(int)err->code : 0;
 }
 
 static int open_in_root(int root, const char *path, uint64_t flags)
@@ -171,8 +210,11 @@ int runc_mounts_sub_path(const char *volume, const char *below, const char *targ
     int failed = fd < 0 ? errno : 0;
     if (root >= 0)
         close(root);
-    if (failed)
-        return vk_err_errno(err, failed, "sub path \"%.100s\"", below);
+    if (failed) {
+        (void)vk_err_errno(err, failed, "sub path \"%.100s\"", below);
+        err->code = VK_INVALID;
+        return -VK_INVALID;
+    }
     char source[64];
     (void)snprintf(source, sizeof(source), "/proc/self/fd/%d", fd);
     struct stat st;

@@ -18,13 +18,15 @@ VK_MUST_CHECK int runc_mounts_tmpfs(const char *path, const char *options, struc
 /*
  * Mounts an overlay of the layers (topmost first, NULL-terminated) with its own upper and work
  * folder at target. links: a folder with short names for layers, since all of them must fit into
- * one page of mount options. Errors: VK_TOO_LARGE when they do not.
+ * one page of mount options. Errors: VK_TOO_LARGE when they do not; VK_UNAVAILABLE with what the
+ * kernel said when it refuses them.
  */
 VK_MUST_CHECK int runc_mounts_overlay(const char *links, char *const *layers, const char *upper,
                                       const char *work, const char *target, struct vk_err *err);
 /*
  * Bind-mounts `below`, made where it is missing, from the volume at `volume` to target. What a
- * container left in the volume, such as links, cannot lead out of it.
+ * container left in the volume, such as links, cannot lead out of it. Errors: VK_INVALID when the
+ * volume's content is in the way.
  */
 VK_MUST_CHECK int runc_mounts_sub_path(const char *volume, const char *below, const char *target,
                                        struct vk_err *err);

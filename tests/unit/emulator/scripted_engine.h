@@ -159,6 +159,17 @@ static inline void scripted_start_fails(struct scripted_engine *s, const char *n
     c->started(c->user, 0, &err);
 }
 
+/* The machine's fault. */
+static inline void scripted_set_up_fails(struct scripted_engine *s, const char *name)
+{
+    struct scripted_container *c = scripted_container(s, name);
+    struct vk_err err;
+
+    c->is_starting = false;
+    vk_err_set(&err, VK_UNAVAILABLE, "mount the image's layers: Invalid argument");
+    c->started(c->user, 0, &err);
+}
+
 static inline void scripted_exit(struct scripted_engine *s, const char *name, int code)
 {
     struct scripted_container *c = scripted_container(s, name);

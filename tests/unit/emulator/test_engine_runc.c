@@ -2,8 +2,12 @@
 /* Real containers. Skipped where the machine cannot run them (fixture_missing). */
 #include "tests/unit/emulator/engine_driver.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
+#include "aci/emulator/runc_mounts.h"
 #include "base/log.h"
 
 static void image_is_pulled_from_the_mirror_and_has_a_digest(void **state)
@@ -165,6 +169,50 @@ static void start_errors_say_why(void **state)
         assert_string_equal(log, "error NotFound");
     }
     remove_sandbox(&s);
+}
+
+static void machine_that_is_in_the_way_is_not_the_containers_doing(void **state)
+{
+    (void)state;
+    static const char *const program[] = {"true", NULL};
+    static const char *const nothing[] = {"/does/not/exist", NULL};
+    struct outcome s = {0}, spoilt = {0}, wrong = {0}, good = {0};
+    create(&s, (struct engine_sandbox_spec){.id = "spoilt", .hostname = "spoilt"});
+    char *taken VK_AUTOFREE = vk_asprintf("%s/sandboxes/%s/main.1", state_dir, s.sandbox->folder);
+    assert_int_equal(mkdir(taken, 0700), 0);
+    start(&s, &spoilt, container("main", program));
+    wait_for(&spoilt.started);
+    assert_non_null(strstr(spoilt.err.msg, "main.1"));
+    assert_int_not_equal(spoilt.err.code, VK_INVALID);
+    start(&s, &wrong, container("main", nothing));
+    wait_for(&wrong.started);
+    assert_int_equal(wrong.err.code, VK_INVALID);
+    start(&s, &good, container("main", program));
+    wait_for(&good.exited);
+    assert_int_equal(good.end.exit_code, 0);
+    remove_sandbox(&s);
+}
+
+static void refused_overlay_says_what_the_kernel_said(void **state)
+{
+    (void)state;
+    struct vk_err err;
+    struct image_config *image = image_store_get(runc_engine_of(engine)->images, IMAGE);
+    char *folder VK_AUTOFREE = vk_asprintf("%s/overlay", state_dir);
+    char *links VK_AUTOFREE = vk_asprintf("%s/layers", state_dir);
+    int log = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    int rc = runc_mounts_overlay(links, image->layers, folder, folder, folder, &err);
+    assert_int_equal(rc, -VK_UNAVAILABLE);
+    assert_int_equal(err.sys_errno, EINVAL);
+    assert_non_null(strstr(err.msg, folder));
+    if (log < 0)
+        print_message("the kernel's log is not for us\n");
+    else if (!strstr(err.msg, "(overlayfs: workdir and upperdir must be separate subtrees)"))
+        fail_msg("%s", err.msg);
+    if (log >= 0)
+        close(log);
+    assert_int_equal(rmdir(folder), 0);
 }
 
 static void volumes_environment_and_user_are_as_specified(void **state)
@@ -460,6 +508,8 @@ int main(void)
         TEST(signal_ends_it_with_128_and_the_signal),
         TEST(out_of_memory_is_seen),
         TEST(start_errors_say_why),
+        TEST(machine_that_is_in_the_way_is_not_the_containers_doing),
+        TEST(refused_overlay_says_what_the_kernel_said),
         TEST(volumes_environment_and_user_are_as_specified),
         TEST(containers_of_a_group_share_the_network_and_groups_reach_each_other),
         TEST(loud_container_keeps_its_newest_lines),

@@ -1,125 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <setjmp.h>
+#include "tests/unit/emulator/lifecycle_world.h"
+
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-#include "aci/emulator/groups.h"
-#include "aci/emulator/lifecycle.h"
-#include "tests/unit/emulator/group_body.h"
-#include "tests/unit/emulator/scripted_engine.h"
-
-#define INIT "'initContainers':[{'name':'prepare','properties':{'image':'busybox'}}],"
-
-struct world {
-    struct vk_loop *loop;
-    struct scripted_engine engine;
-    struct lifecycle *lifecycle;
-    struct groups *groups;
-    struct group *g; /* NULL once it is gone */
-    int woken;
-    enum group_phase woken_in;
-};
-
-static void on_gone(void *user, struct group *g)
-{
-    struct world *w = user;
-
-    assert_ptr_equal(g, w->g);
-    groups_remove(w->groups, g);
-    w->g = NULL;
-}
-
-static void on_woken(void *user, struct group *g)
-{
-    struct world *w = user;
-
-    w->woken++;
-    w->woken_in = g->phase;
-}
-
-/* Timers that are due now have fired afterwards. */
-static void turn(struct world *w)
-{
-    static const bool never;
-
-    vk_loop_run_until(w->loop, &never, 0);
-    vk_loop_run_until(w->loop, &never, 0);
-}
-
-static struct group_spec *parse(const char *text)
-{
-    char *body VK_AUTOFREE = group_body(text);
-    struct group_spec *spec;
-    struct vk_err err;
-
-    if (group_spec_parse(vk_str_of(body), &spec, &err) < 0)
-        fail_msg("%s", err.msg);
-    return spec;
-}
-
-static struct group_image *images(void)
-{
-    struct group_image *image = vk_calloc(1, sizeof(*image));
-
-    image->image = vk_strdup("busybox");
-    image->id = vk_strdup("busybox@sha256:abc");
-    image->pulling_ns = image->pulled_ns = vk_wall_ns();
-    return image;
-}
-
-static void begin_with(struct world *w, const char *body, const struct lifecycle_config *times)
-{
-    struct lifecycle_config config = *times;
-
-    *w = (struct world){.loop = vk_loop_new()};
-    config.gone = on_gone;
-    config.user = w;
-    w->engine.engine.ops = &scripted_ops;
-    w->lifecycle = lifecycle_new(w->loop, &w->engine.engine, &config);
-    w->groups = groups_new("sub");
-    w->g = groups_add(w->groups, w->loop, w->lifecycle, "RG", "web");
-    group_adopt_spec(w->g, parse(body), images(), 1);
-    lifecycle_run(w->g, "Pending");
-    turn(w);
-}
-
-static void begin(struct world *w, const char *body)
-{
-    begin_with(w, body, &(struct lifecycle_config){.stop_grace_ms = 60000});
-}
-
-static void end(struct world *w)
-{
-    groups_free(w->groups);
-    lifecycle_free(w->lifecycle);
-    vk_loop_free(w->loop);
-}
-
-static void begin_running(struct world *w, const char *body)
-{
-    begin(w, body);
-    scripted_create(&w->engine);
-    scripted_start(&w->engine, "c");
-    assert_string_equal(group_state(w->g), "Running");
-}
-
-static const struct container *container(const struct world *w, const char *name)
-{
-    return group_container(w->g, name);
-}
-
-static int64_t event_count(const struct container *c, const char *name)
-{
-    for (size_t i = 0; i < c->events.n; i++) {
-        if (vk_streq(c->events.v[i].name, name))
-            return c->events.v[i].count;
-    }
-    return 0;
-}
 
 /* --- the way up --- */
 
@@ -288,12 +170,71 @@ static void a_start_that_fails_is_an_exit_128_with_an_event(void **state)
     end(&w);
 }
 
+static void wait_for_start(struct world *w, const char *name, int starts)
+{
+    static const bool never;
+
+    for (int i = 0; i < 1200 && scripted_container(&w->engine, name)->starts < starts; i++)
+        vk_loop_run_until(w->loop, &never, 50);
+    assert_int_equal(scripted_container(&w->engine, name)->starts, starts);
+}
+
+static void a_start_that_the_machine_spoils_is_no_end(void **state)
+{
+    const struct container *c;
+    struct world w;
+
+    (void)state;
+    begin(&w, GROUP("'restartPolicy':'Never'," INIT, CONTAINER("c", "")));
+    scripted_create(&w.engine);
+    scripted_set_up_fails(&w.engine, "prepare");
+    assert_int_equal(container(&w, "prepare")->phase, CONTAINER_HELD);
+    assert_string_equal(group_state(w.g), "Pending");
+    wait_for_start(&w, "prepare", 2);
+    scripted_start(&w.engine, "prepare");
+    scripted_exit(&w.engine, "prepare", 0);
+    scripted_set_up_fails(&w.engine, "c");
+    c = container(&w, "c");
+    assert_int_equal(c->phase, CONTAINER_HELD);
+    assert_int_equal(c->current.kind, CONTAINER_WAITING);
+    assert_false(c->has_previous);
+    assert_int_equal(event_count(c, "Failed"), 1);
+    assert_string_equal(w.g->provisioning_state, "Creating");
+    wait_for_start(&w, "c", 2);
+    scripted_start(&w.engine, "c");
+    assert_int_equal(c->restart_count, 0);
+    assert_string_equal(group_state(w.g), "Running");
+    assert_string_equal(w.g->provisioning_state, "Succeeded");
+    end(&w);
+}
+
+static void a_restart_that_the_machine_spoils_counts_once(void **state)
+{
+    const struct container *c;
+    struct world w;
+
+    (void)state;
+    begin_running(&w, GROUP("", CONTAINER("c", "")));
+    scripted_exit(&w.engine, "c", 3);
+    wait_for_start(&w, "c", 2);
+    scripted_set_up_fails(&w.engine, "c");
+    c = container(&w, "c");
+    assert_int_equal(c->restart_count, 0);
+    assert_int_equal(c->previous.exit_code, 3);
+    wait_for_start(&w, "c", 3);
+    scripted_start(&w.engine, "c");
+    assert_int_equal(c->restart_count, 1);
+    assert_int_equal(c->previous.exit_code, 3);
+    end(&w);
+}
+
 /* --- deletion at every moment --- */
 
 enum moment {
     ACCEPTED,
     CREATING,
     INIT_STARTING,
+    INIT_HELD,
     INIT_RUNNING,
     STARTING,
     RUNNING,
@@ -319,6 +260,10 @@ static void bring_to(struct world *w, enum moment moment)
     scripted_create(e);
     if (moment == INIT_STARTING)
         return;
+    if (moment == INIT_HELD) {
+        scripted_set_up_fails(e, "prepare");
+        return;
+    }
     scripted_start(e, "prepare");
     if (moment == INIT_RUNNING)
         return;
@@ -551,6 +496,8 @@ int main(void)
         cmocka_unit_test(exits_follow_the_restart_policy),
         cmocka_unit_test(a_restart_counts_and_keeps_the_last_end),
         cmocka_unit_test(a_start_that_fails_is_an_exit_128_with_an_event),
+        cmocka_unit_test(a_start_that_the_machine_spoils_is_no_end),
+        cmocka_unit_test(a_restart_that_the_machine_spoils_counts_once),
         cmocka_unit_test(a_deletion_at_any_moment_leaves_nothing),
         cmocka_unit_test(a_sandbox_that_fails_under_a_deletion_is_not_deleted),
         cmocka_unit_test(two_deletions_both_end),
