@@ -34,6 +34,8 @@
 #define DEFAULT_MEMORY_BYTES (4ll << 40)
 #define DEFAULT_PODS 5000
 #define DEFAULT_ORPHAN_SWEEP_MS 60000
+/* Longer than ARM takes from a request's arrival until its group can be read, as a rule. */
+#define DEFAULT_EARLIER_PUT_MS 5000
 /* A ping costs a read only when ARM has been silent for this long. */
 #define PING_FRESH_MS 15000
 /* No pod's group: names of groups end in a hash. */
@@ -461,7 +463,9 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
                  .label_value = "false"},
     };
     p->capacity = capacity_new(p->loop, &capacity);
-    p->writer = group_writer_new(p->loop, p->groups, p->tracker, p->images, p->capacity, &p->env);
+    p->writer =
+        group_writer_new(p->loop, p->groups, p->tracker, p->images, p->capacity, &p->env,
+                         c->earlier_put_ms > 0 ? c->earlier_put_ms : DEFAULT_EARLIER_PUT_MS);
     p->orphans = orphans_new(p->loop, p->groups, p->tracker,
                              c->orphan_sweep_ms > 0 ? c->orphan_sweep_ms : DEFAULT_ORPHAN_SWEEP_MS);
     p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);

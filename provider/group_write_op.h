@@ -10,6 +10,7 @@
 struct group_writer {
     struct vk_loop *loop;
     int64_t began_mono_ms;
+    int64_t earlier_put_ms; /* see group_writer_new */
     struct container_groups *groups;
     struct tracker *tracker;
     const struct provider_env *env;
@@ -33,6 +34,7 @@ struct write_op {
     struct groups_call *call;
     bool writes; /* call is the PUT or the DELETE itself, not a look before or after it */
     struct vk_timer deliver;
+    struct vk_timer look_again; /* CREATE: armed while an earlier process's PUT may come */
     struct vk_err result;
     struct resolved_pod *resolved;   /* CREATE, UPDATE: owned, until translated */
     struct pod_images_fetch *images; /* under way, before the PUT or to explain its refusal */

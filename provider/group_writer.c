@@ -12,12 +12,13 @@
 #include "provider/pod_to_group.h"
 #include "provider/validation.h"
 
-/* For so long after the start a PUT of an earlier process may still be carried out. */
-#define EARLIER_PUT_MS (2 * 60 * 1000)
+/* For so long after the start a PUT of an earlier process may have been accepted unseen. */
+#define EARLIER_GROUP_MS (2 * 60 * 1000)
 /* A PUT whose answer was lost may still be carried out when the next look comes too soon. */
 #define UNKNOWN_UPDATE_MS (30 * 1000)
 
 static void start_delete(struct write_op *op);
+static void look_before_put(void *user);
 
 static void op_free(struct write_op *op)
 {
@@ -29,6 +30,7 @@ static void op_free(struct write_op *op)
     pod_images_cancel(op->images);
     resolved_pod_free(op->resolved);
     vk_timer_disarm(&op->deliver);
+    vk_timer_disarm(&op->look_again);
     vk_buf_release_secret(&op->body);
     vk_free(op->ignored);
     vk_free(op->size);
@@ -86,6 +88,7 @@ struct write_op *write_op_new(struct group_writer *w, enum write_kind kind, prov
     op->user = user;
     vk_buf_init(&op->body, POD_TO_GROUP_MAX_BYTES);
     vk_timer_init(&op->deliver, w->loop, "group-write", on_deliver, op);
+    vk_timer_init(&op->look_again, w->loop, "group-look", look_before_put, op);
     vk_list_init(&op->link);
     vk_list_add_tail(&w->ops, &op->link);
     return op;
@@ -316,6 +319,23 @@ void write_op_look_failed(struct write_op *op, const struct vk_err *err)
     write_op_finish(op, &failure);
 }
 
+/*
+ * ARM carries out a request whose sender has died, too: what an earlier process PUT shortly before
+ * its end may not be there yet, and a second PUT would start its containers again. True: there is
+ * another look when that time is over.
+ */
+static bool waits_for_earlier_put(struct write_op *op)
+{
+    const struct group_writer *w = op->writer;
+    const int64_t left_ms = w->began_mono_ms + w->earlier_put_ms - vk_mono_ms();
+    if (!op->pod->inherited || left_ms <= 0)
+        return false;
+    log_v(1, "Waiting for what an earlier process may have PUT", LS("group", op->pod->group),
+          LS("podUID", op->pod->uid), LI("ms", left_ms));
+    vk_timer_arm(&op->look_again, left_ms);
+    return true;
+}
+
 static void on_looked_before_put(void *user, const struct container_group *group,
                                  const struct vk_err *err)
 {
@@ -324,11 +344,22 @@ static void on_looked_before_put(void *user, const struct container_group *group
     if (group) {
         take_existing(op, group);
     } else if (write_op_group_is_missing(err)) {
+        if (waits_for_earlier_put(op))
+            return;
         op->pod->uncertain = false;
         write_op_prepare(op);
     } else {
         write_op_look_failed(op, err);
     }
+}
+
+static void look_before_put(void *user)
+{
+    struct write_op *op = user;
+    if (is_too_late(op))
+        return;
+    op->call = container_groups_get(op->writer->groups, op->pod->group, write_op_turn(op->pod),
+                                    on_looked_before_put, op);
 }
 
 struct write_op *write_op_refuse(struct group_writer *w, provider_done_fn done, void *user,
@@ -346,7 +377,7 @@ struct write_op *write_op_refuse(struct group_writer *w, provider_done_fn done, 
 static bool is_refused(const struct group_writer *w, const struct tracked_pod *pod)
 {
     const bool may_come =
-        pod->inherited && !pod->image_refused && vk_mono_ms() - w->began_mono_ms < EARLIER_PUT_MS;
+        pod->inherited && !pod->image_refused && vk_mono_ms() - w->began_mono_ms < EARLIER_GROUP_MS;
     return pod->refused && !may_come;
 }
 
@@ -387,8 +418,7 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     }
     pod->wanted = true;
     if (!is_refused(w, pod) && (resolved->may_exist || pod->uncertain))
-        op->call = container_groups_get(w->groups, pod->group, write_op_turn(pod),
-                                        on_looked_before_put, op);
+        look_before_put(op);
     else
         write_op_prepare(op);
 }
@@ -473,12 +503,13 @@ static void start_delete(struct write_op *op)
     op->call = container_groups_delete(op->writer->groups, op->pod->group, on_deleted, op);
 }
 
-/* What only waits, for a registry or for its turn, need not be waited for any more. */
+/* What only waits, for time, a registry or its turn, need not be waited for any more. */
 static void give_up(struct write_op *op)
 {
     struct vk_err err;
-    if (!op->images && !groups_call_is_waiting(op->call))
+    if (!op->images && !groups_call_is_waiting(op->call) && !vk_timer_is_armed(&op->look_again))
         return;
+    vk_timer_disarm(&op->look_again);
     pod_images_cancel(vk_take(op->images));
     groups_call_cancel(vk_take(op->call));
     (void)vk_err_set(&err, VK_CANCELLED, "container group %s is deleted before it was created",
@@ -510,10 +541,12 @@ void group_writer_delete(struct group_writer *w, const struct pod_identity *id,
 
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,
-                                      struct capacity *capacity, const struct provider_env *env)
+                                      struct capacity *capacity, const struct provider_env *env,
+                                      int64_t earlier_put_ms)
 {
     struct group_writer *w = vk_calloc(1, sizeof(*w));
     w->loop = loop;
+    w->earlier_put_ms = earlier_put_ms;
     w->began_mono_ms = vk_mono_ms();
     w->groups = groups;
     w->tracker = tracker;

@@ -2,9 +2,10 @@
 /*
  * PUT and DELETE of pods' groups. A PUT on an existing group restarts every container, so it is
  * never sent blindly: only when the group is known not to exist (a fresh pod after a complete LIST,
- * or a GET that said 404). After an unknown outcome (timeout, lost answer, 5xx, 409) a GET and the
- * uid tag decide: adopted, or left to the caller's next try, which looks first.
- * One write per pod at a time; a delete during a create waits for its end.
+ * or a GET that said 404, which for an earlier process's pod must come late enough). After an
+ * unknown outcome (timeout, lost answer, 5xx, 409) a GET and the uid tag decide: adopted, or left
+ * to the caller's next try, which looks first. One write per pod at a time; a delete during a
+ * create waits for its end.
  */
 #pragma once
 
@@ -16,10 +17,15 @@
 
 struct group_writer;
 
-/* Everything is borrowed. */
+/*
+ * Everything is borrowed. For earlier_put_ms from now on, ARM may still carry out a PUT that an
+ * earlier process sent before it died: a group that is missing till then is not PUT, but looked for
+ * once more at the end of that time.
+ */
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,
-                                      struct capacity *capacity, const struct provider_env *env);
+                                      struct capacity *capacity, const struct provider_env *env,
+                                      int64_t earlier_put_ms);
 /* As settle of struct provider_ops. */
 size_t group_writer_settle(struct group_writer *w);
 /* From here on nothing is completed; requests in flight go on until the free. */

@@ -82,14 +82,21 @@ def test_group_of_a_put_whose_sender_and_pod_are_gone_is_removed(world, namespac
     nothing_leaks(world, namespace)
 
 
-def test_kubelet_that_died_with_its_put_in_flight_does_not_send_another(world, namespace):
+@pytest.mark.parametrize("back", ["before", "after"])
+def test_kubelet_that_died_with_its_put_in_flight_does_not_send_another(world, namespace, back):
+    """back: the kubelet is up again before the group comes to be, or after."""
     put_in_flight(world, namespace)
     world.kill_kubelet()
+    if back == "before":
+        world.start_kubelet()
     before = eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done all the same")
-    world.start_kubelet()
+    if back == "after":
+        world.start_kubelet()
     eventually(lambda: runs(world, namespace, "brief"), 60, "the pod runs")
     assert {g["group"] for g in world.engine_groups(namespace).values()} == {
         g["group"] for g in before.values()}
+    # For as long as the first PUT may have been on its way.
+    holds(lambda: set(world.puts_of(namespace).values()) == {1}, 4, "it was PUT once")
 
 
 # --- lost answers ---------------------------------------------------------------------------------

@@ -60,4 +60,3 @@ def test_a_second_signal_does_not_wait(world, namespace):
     eventually(world.is_kubelet_dead, 15, "the kubelet has ended at once")
     world.start_kubelet()
     eventually(lambda: is_running(world, namespace, "slow"), 90, "the pod runs")
-    assert set(world.puts_of(namespace).values()) == {1}

@@ -16,6 +16,7 @@ struct world {
     struct http_client *http;
     struct fake_arm arm;
     struct aci_provider *aci;
+    int64_t earlier_put_ms;        /* 0: as good as none */
     struct throttle_limits limits; /* none, unless a test sets them and starts again */
     int realtime_port;             /* 0: groups have no such extension */
     const char *ca_file;           /* of ACI's streams; or NULL */
@@ -130,6 +131,7 @@ static inline void world_provider(struct world *w)
         .prices = "cpu=3600,gb=0.5",
         .realtime_metrics = w->realtime_port != 0,
         .realtime_metrics_port = w->realtime_port,
+        .earlier_put_ms = w->earlier_put_ms ? w->earlier_put_ms : 1,
     };
     vk_secret_set(&config.client_secret, "p", 1);
     if (aci_provider_new(w->loop, w->http, &config, &w->aci, &err) < 0)
