@@ -34,7 +34,7 @@ void tcp_describe(const struct sockaddr_storage *address, char out[static 64])
 
 void tcp_set_options(int fd)
 {
-    const int on = 1, idle_s = 60, interval_s = 15, probes = 4;
+    const int on = 1, idle_s = 5, interval_s = 5, probes = 3;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));

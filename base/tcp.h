@@ -12,7 +12,10 @@ struct sockaddr_storage;
  */
 VK_MUST_CHECK int tcp_listen(const char *address, int port, int *ret_fd, int *ret_port,
                              struct vk_err *err);
-/* Sends at once; a peer whose machine vanished is noticed after about two minutes. */
+/*
+ * Sends at once. A silent peer is probed, and one whose machine vanished noticed after 20 s; for
+ * bytes that nobody acknowledges see tcp_silence.h.
+ */
 void tcp_set_options(int fd);
 /* Numeric text; an IPv4 peer of an IPv6 socket is written as IPv4. */
 void tcp_describe(const struct sockaddr_storage *address, char out[static 64]);

@@ -17,6 +17,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/tcp.h"
+#include "base/tcp_silence.h"
 #include "base/tls.h"
 
 #define DEFAULT_MAX_CONNECTIONS 2000
@@ -51,9 +52,10 @@ struct tls_conn {
     SSL *ssl; /* NULL for plain connections */
     struct vk_buf out;
     struct vk_timer deadline; /* handshake, stalled flush, lingering */
-    bool is_opened;           /* `opened` was called, `closed` is owed */
-    bool in_event;            /* its handler runs and will flush */
-    bool is_full;             /* passed the high-water mark, not yet back below the low one */
+    struct tcp_silence silence;
+    bool is_opened; /* `opened` was called, `closed` is owed */
+    bool in_event;  /* its handler runs and will flush */
+    bool is_full;   /* passed the high-water mark, not yet back below the low one */
     bool paused, has_eof, is_busy;
     bool read_wants_write, write_wants_read, handshake_wants_write;
     bool verification_failed;
@@ -153,6 +155,7 @@ static void conn_kill(struct tls_conn *c, bool reset)
         return;
     c->state = CONN_DEAD;
     vk_timer_disarm(&c->deadline);
+    tcp_silence_stop(&c->silence);
     vk_fd_remove(vk_take(c->source));
     if (reset) {
         const struct linger now = {.l_onoff = 1, .l_linger = 0};
@@ -374,6 +377,7 @@ static void conn_new(struct tls_listener *l, int fd, const struct sockaddr_stora
     vk_timer_init(&c->deadline, l->loop, "connection deadline", on_deadline, c);
     tcp_describe(address, c->peer.address);
     tcp_set_options(fd);
+    tcp_silence_start(&c->silence, l->loop, fd, TCP_SILENCE_MS, on_deadline, c);
     c->source = vk_loop_add_fd(l->loop, fd, EPOLLIN, "connection", on_conn_event, c);
     if (l->plain) {
         conn_open(c);

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/tcp.h"
+#include "base/tcp_silence.h"
 
 #define CONNECT_MS 10000
 #define HIGH_WATER (256ul * 1024)
@@ -30,6 +31,7 @@ struct tcp_stream {
     int fd; /* -1: none */
     struct vk_fd *source;
     struct vk_timer deadline; /* of the connection; a failure to be told on the next turn */
+    struct tcp_silence silence;
     int connect_errno;
     struct vk_buf out;
     bool is_connected, is_full, is_paused;
@@ -51,6 +53,7 @@ void tcp_stream_free(struct tcp_stream *s)
         return;
     s->is_freed = true;
     vk_timer_disarm(&s->deadline);
+    tcp_silence_stop(&s->silence);
     vk_fd_remove(s->source);
     if (s->fd >= 0) {
         if (!s->has_eof || !s->is_ended) {
@@ -76,6 +79,7 @@ static void fail(struct tcp_stream *s, int sys_errno)
         vk_err_errno(&err, sys_errno, "%s %s port %u",
                      was_connected ? "connection to" : "connect to", s->address, s->port);
     vk_timer_disarm(&s->deadline);
+    tcp_silence_stop(&s->silence);
     vk_fd_remove(vk_take(s->source));
     s->events->failed(s->user, was_connected, &err);
 }
@@ -132,6 +136,17 @@ static void receive(struct tcp_stream *s)
     }
 }
 
+static void on_deadline(void *user)
+{
+    struct tcp_stream *s = user;
+
+    s->in_event = true;
+    fail(s, s->connect_errno);
+    s->in_event = false;
+    if (s->is_freed)
+        destroy(s);
+}
+
 static void finish_connect(struct tcp_stream *s)
 {
     int failure = 0;
@@ -145,6 +160,8 @@ static void finish_connect(struct tcp_stream *s)
     s->is_connected = true;
     vk_timer_disarm(&s->deadline);
     tcp_set_options(s->fd);
+    s->connect_errno = ETIMEDOUT;
+    tcp_silence_start(&s->silence, s->loop, s->fd, TCP_SILENCE_MS, on_deadline, s);
 }
 
 static void on_event(void *user, uint32_t events)
@@ -183,17 +200,6 @@ static void update_events(struct tcp_stream *s)
         vk_fd_set_events(s->source, events);
     else
         s->source = vk_loop_add_fd(s->loop, s->fd, events, "forwarded port", on_event, s);
-}
-
-static void on_deadline(void *user)
-{
-    struct tcp_stream *s = user;
-
-    s->in_event = true;
-    fail(s, s->connect_errno);
-    s->in_event = false;
-    if (s->is_freed)
-        destroy(s);
 }
 
 /* 0, or an errno value. */

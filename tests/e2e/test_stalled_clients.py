@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that ask for much and read nothing: what they wait for waits, and they cost little."""
+"""Clients that ask for much and read nothing: what they wait for waits, and they cost little. Clients
+whose machines vanish: what they had asked for ends."""
 
 import contextlib
+import ctypes
 import socket
+import struct
 import urllib.parse
 
 import pytest
@@ -15,6 +18,7 @@ from polling import eventually
 from test_port_limits import MIB, resident
 
 CLIENTS = 20
+SO_ATTACH_FILTER = 26
 # Each piece that was written leaves a mark.
 LOUD = ("while dd if=/dev/zero bs=50000 count=1 2>/dev/null; do echo >>/scratch/steps; done")
 # More than a client's share, and below what ACI keeps of a log.
@@ -34,6 +38,12 @@ class Stalled:
         self.connection = Port(world.node_address, 10250).context(admin).wrap_socket(plain)
         self.connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "",
                                              ""]).encode())
+
+    def vanish(self):
+        """From now on its kernel drops what comes, unanswered, as if the machine was off."""
+        drop_all = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+        self.connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                                   struct.pack("HP", 1, ctypes.addressof(drop_all)))
 
     def close(self):
         self.connection.close()
@@ -105,3 +115,21 @@ def test_logs_wait_for_clients_that_do_not_read(world, namespace, admin):
         print(f"{grown:.1f} MiB for {CLIENTS} logs")
         assert grown < 20
         assert world.kubectl("logs", "-n", namespace, "source").stdout.count("\n") == 30001
+
+
+def test_clients_whose_machines_vanish_leave_no_session(world, namespace, admin):
+    """No FIN comes: one had nothing to be told, one is told much, one had stopped to read before."""
+    def streams():
+        return world.control_get("/stats")["streams"]
+
+    before = streams()
+    with contextlib.ExitStack() as stack:
+        clients = [Stalled(world, admin, exec_path(namespace, *command), UPGRADE)
+                   for command in (["sleep", "5151"], ["sh", "-c", "while sleep 1; do date; done"],
+                                   ["yes"])]
+        for client in clients:
+            stack.callback(client.close)
+        eventually(lambda: streams() == before + len(clients), 60, "all sessions of ACI stand")
+        for client in clients:
+            client.vanish()
+        eventually(lambda: streams() == before, 90, "ACI's sessions are closed", every=1)
