@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/tcp_silence.h"
 #include "base/tls_address.h"
 #include "base/url.h"
 
@@ -29,7 +30,7 @@ struct exec_streams {
     struct lws_vhost *vhost; /* NULL: the trust anchors can't be read */
     char *ca_file;
     size_t message_max;
-    int64_t idle_ms, connect_ms;
+    int64_t idle_ms, connect_ms, silence_ms;
     struct vk_list list;
     size_t count;
 };
@@ -51,8 +52,9 @@ struct exec_stream {
     int64_t last_traffic_mono_ms, connect_until_mono_ms;
     struct vk_buf out;
     struct vk_timer timer; /* next address, deadline of the connection, pings and idling, closing */
-    struct vk_err err;     /* why the last address failed */
-    unsigned close_code;   /* of the peer; 0: none yet */
+    struct tcp_silence silence;
+    struct vk_err err;   /* why the last address failed */
+    unsigned close_code; /* of the peer; 0: none yet */
 };
 
 static void connect_next(struct exec_stream *s);
@@ -70,6 +72,7 @@ static void stream_free(struct exec_stream *s)
         lws_set_timeout(s->wsi, PENDING_TIMEOUT_USER_REASON_BASE, LWS_TO_KILL_ASYNC);
     }
     vk_timer_disarm(&s->timer);
+    tcp_silence_stop(&s->silence);
     for (size_t i = 0; i < s->address_count; i++)
         vk_free(s->addresses[i]);
     vk_secret_release(&s->password);
@@ -213,9 +216,21 @@ static int on_writable(struct exec_stream *s)
     return 0;
 }
 
+static void on_silence(void *user)
+{
+    struct exec_stream *s = user;
+
+    if (s->events)
+        fail(s, VK_UNAVAILABLE, "was lost: its host answers no more");
+    else
+        stream_free(s);
+}
+
 static void on_open(struct exec_stream *s)
 {
     s->is_open = true;
+    tcp_silence_start(&s->silence, s->owner->loop, lws_get_socket_fd(s->wsi), s->owner->silence_ms,
+                      on_silence, s);
     s->last_traffic_mono_ms = vk_mono_ms();
     vk_timer_arm(&s->timer, s->owner->idle_ms < PING_MS ? s->owner->idle_ms : PING_MS);
     if (s->is_paused)
@@ -491,9 +506,9 @@ struct exec_streams *exec_streams_new(struct vk_loop *loop,
         .uid = -1,
         .retry_and_idle_policy = &no_retry,
         .http_proxy_address = "",
-        .ka_time = 60,
-        .ka_probes = 5,
-        .ka_interval = 10,
+        .ka_time = 15,
+        .ka_probes = 3,
+        .ka_interval = 5,
         .client_ssl_ca_filepath = config->ca_file,
         .options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                    (config->ca_file ? LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS : 0),
@@ -506,6 +521,7 @@ struct exec_streams *exec_streams_new(struct vk_loop *loop,
     if (streams->message_max > EXEC_STREAM_MESSAGE_MAX)
         streams->message_max = EXEC_STREAM_MESSAGE_MAX;
     streams->idle_ms = config->idle_ms ? config->idle_ms : IDLE_MS;
+    streams->silence_ms = config->silence_ms ? config->silence_ms : TCP_SILENCE_MS;
     streams->connect_ms = config->connect_ms ? config->connect_ms : CONNECT_MS;
     vk_list_init(&streams->list);
     streams->vhost = lws_create_vhost(vk_loop_lws(loop), &info);

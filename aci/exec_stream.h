@@ -34,6 +34,7 @@ struct exec_streams_config {
     size_t message_max;  /* 0: EXEC_STREAM_MESSAGE_SAFE */
     int64_t idle_ms;     /* without a byte either way; 0: 4 h */
     int64_t connect_ms;  /* for all addresses of the host together; 0: 30 s */
+    int64_t silence_ms;  /* a host that acknowledges nothing is lost after it; 0: 15 s */
 };
 /* A ca_file that can't be read makes each stream fail with VK_UNAVAILABLE. */
 struct exec_streams *exec_streams_new(struct vk_loop *loop,

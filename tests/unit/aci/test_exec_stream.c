@@ -4,6 +4,7 @@
 #include "tests/unit/aci/stream_peer.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -375,6 +376,45 @@ static void a_connection_has_a_deadline(void **state)
     close(silent);
 }
 
+/* The connection's end of this port answers nothing any more, as if its machine lost its power. */
+static void vanish(int port)
+{
+    struct sock_filter none[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+    const struct sock_fprog program = {.len = 1, .filter = none};
+    unsigned found = 0;
+
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in ours = {0}, peer = {0};
+        socklen_t size = sizeof(ours), peer_size = sizeof(peer);
+
+        if (getsockname(fd, (void *)&ours, &size) < 0 || ours.sin_family != AF_INET ||
+            ntohs(ours.sin_port) != port || getpeername(fd, (void *)&peer, &peer_size) < 0)
+            continue;
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)),
+                         0);
+        found++;
+    }
+    assert_int_equal(found, 1);
+}
+
+static void a_stream_to_a_host_that_vanished_is_lost(void **state)
+{
+    struct world *w = *state;
+
+    start(w, NAMES, NULL, 0, 0);
+    exec_streams_free(w->streams);
+    const struct exec_streams_config config = {
+        .resolver = w->resolver, .ca_file = w->peer.ca_file, .silence_ms = 500};
+    w->streams = exec_streams_new(w->loop, &config);
+    open_to(w, EXEC_STREAM_EXEC, "127.0.0.1", PASSWORD);
+    until(w, has_password);
+    vanish(w->peer.port);
+    assert_int_equal(exec_stream_send(w->stream, VK_STR("x")), 1);
+    until(w, is_closed);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+    assert_non_null(strstr(w->err.msg, "answers no more"));
+}
+
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -389,6 +429,7 @@ int main(void)
         WITH_WORLD(what_goes_wrong_has_its_code),
         WITH_WORLD(an_idle_stream_ends),
         WITH_WORLD(a_connection_has_a_deadline),
+        WITH_WORLD(a_stream_to_a_host_that_vanished_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
