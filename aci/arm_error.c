@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aci/arm_error.h"
 
+#include "aci/azure_actions.h"
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/json.h"
@@ -29,11 +30,9 @@ static const struct {
     {"ResourceGroupNotFound", VK_NOT_FOUND, NULL},
     {"SubscriptionNotFound", VK_NOT_FOUND, NULL},
     {"InvalidResourceLocation", VK_INVALID, NULL},
-    {"AuthorizationFailed", VK_FORBIDDEN,
-     "give the identity the right to read, write and delete container groups of the resource "
-     "group"},
+    {"AuthorizationFailed", VK_FORBIDDEN, NULL},
     {"LinkedAuthorizationFailed", VK_FORBIDDEN, NULL},
-    {"RequestDisallowedByPolicy", VK_FORBIDDEN, NULL},
+    {"RequestDisallowedByPolicy", VK_INVALID, NULL},
     {"SubscriptionRequestsThrottled", VK_THROTTLED, NULL},
     {"ResourceRequestsThrottled", VK_THROTTLED, NULL},
     {"TooManyRequests", VK_THROTTLED, NULL},
@@ -57,6 +56,45 @@ static int64_t seconds_in_message(const char *message)
     return vk_str_int64(number, 1, 24ll * 3600, &seconds) ? seconds * 1000 : 0;
 }
 
+/*
+ * The action that the caller lacks: the last "action 'X'" or "action(s) 'X'" of the message, since
+ * LinkedAuthorizationFailed first names one that it has. NULL: none.
+ */
+static const char *lacking_action(const char *message, struct vk_arena *arena)
+{
+    const char *found = NULL;
+    for (const char *at = message; (at = strstr(at, "action"));) {
+        at += strlen("action");
+        if (vk_starts(at, "(s)"))
+            at += strlen("(s)");
+        if (vk_starts(at, " '"))
+            found = at + strlen(" '");
+    }
+    const char *end = found ? strchr(found, '\'') : NULL;
+    return end ? vk_arena_strndup(arena, found, (size_t)(end - found)) : NULL;
+}
+
+static const char *scope_of(const char *action)
+{
+    for (size_t i = 0; i < azure_action_count; i++)
+        if (vk_strieq(azure_actions[i].name, action))
+            return azure_actions[i].scope == AZURE_SUBNET         ? "the subnet"
+                   : azure_actions[i].scope == AZURE_SUBSCRIPTION ? "the subscription"
+                                                                  : "the resource group";
+    return "that scope";
+}
+
+/* The way out comes first: what Azure says is long, and the end of it says least. */
+static const char *explain_right(const char *message, struct vk_arena *arena)
+{
+    const char *action = vk_str_empty(message) ? NULL : lacking_action(message, arena);
+    return vk_arena_printf(arena,
+                           "The identity lacks %s%s: assign it the role of deploy/azure on %s; "
+                           "Azure takes some minutes to know. ",
+                           action ? "the action " : "a right", action ? action : "",
+                           action ? scope_of(action) : "the resource group");
+}
+
 int arm_error_parse(struct vk_err *err, int http_status, struct vk_str body, int64_t retry_after_ms)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -78,13 +116,17 @@ int arm_error_parse(struct vk_err *err, int http_status, struct vk_str body, int
             hint = known[i].hint;
         }
     }
+    const bool is_right = code && (vk_strieq(code, "AuthorizationFailed") ||
+                                   vk_strieq(code, "LinkedAuthorizationFailed"));
+    const char *before = is_right ? explain_right(message, arena) : "";
     char status_word[24];
     (void)snprintf(status_word, sizeof(status_word), "HTTP%d", http_status);
     if (vk_str_empty(message))
-        (void)vk_err_set(err, meaning, "Azure answered HTTP %d%s%s%s%s", http_status,
+        (void)vk_err_set(err, meaning, "%sAzure answered HTTP %d%s%s%s%s", before, http_status,
                          code ? " " : "", code ? code : "", hint ? "; " : "", hint ? hint : "");
     else
-        (void)vk_err_set(err, meaning, "%s%s%s", message, hint ? " " : "", hint ? hint : "");
+        (void)vk_err_set(err, meaning, "%s%s%s%s", before, message, hint ? " " : "",
+                         hint ? hint : "");
     for (char *c = err->msg; *c; c++) {
         if ((unsigned char)*c < ' ')
             *c = ' ';

@@ -6,7 +6,8 @@
  * Operations are asynchronous and complete exactly once, never from inside the call. Everything
  * runs in the loop. A NULL operation is answered 501 with a sentence. Errors are decided by
  * vk_err.code: transient codes (vk_err_is_transient) are tried again by the caller, VK_INVALID,
- * VK_FORBIDDEN, VK_UNSUPPORTED and VK_TOO_LARGE fail the pod with err.reason and err.msg. The names
+ * VK_UNSUPPORTED and VK_TOO_LARGE fail the pod with err.reason and err.msg. VK_FORBIDDEN: the node
+ * itself lacks a right, which is nothing that the pod could change: it waits, for longer. The names
  * are those of virtual-kubelet's PodLifecycleHandler.
  */
 #pragma once

@@ -25,6 +25,7 @@ struct pod_workers {
     size_t resolving;
     size_t counts[POD_WORKER_STATES];
     bool pods_synced, provider_synced, stopped;
+    bool lacks_rights; /* some worker may wait for one of the node's on the platform */
 };
 
 enum restart_step {
@@ -87,7 +88,9 @@ struct pod_worker {
 
     struct backoff image_backoff;
     bool image_waits, image_backoff_shown;
-    struct vk_err last_error; /* the last one that an Event told of */
+    struct backoff rights_backoff;
+    int64_t forbidden_mono_ms; /* when the platform last said so; 0: it does not */
+    struct vk_err last_error;  /* the last one that an Event told of */
 };
 
 /* Borrows from the worker's pod. */
@@ -117,6 +120,10 @@ void worker_resolution_ended(struct pod_worker *w);
 
 /* What an error means for the pod. is_platform: it is create_pod's, not the API server's. */
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform);
+/* The platform does not let the node: waits for longer. */
+void worker_wait_for_rights(struct pod_worker *w);
+/* The platform made a group: this worker lacks no right, and others may not either. */
+void worker_had_rights(struct pod_worker *w);
 /* True while the pod is as it was when it was found to be one that can't run here. */
 bool worker_is_given_up(const struct pod_worker *w);
 /* Phase Failed with an Event; nothing is tried again. */

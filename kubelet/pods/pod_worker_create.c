@@ -69,6 +69,7 @@ static void on_created(void *user, const struct vk_err *err)
     w->retry_at_ms = 0;
     backoff_reset(&w->image_backoff);
     w->image_waits = false;
+    worker_had_rights(w);
     w->last_error = (struct vk_err){0};
     show_no_error(w);
     worker_settle(w);

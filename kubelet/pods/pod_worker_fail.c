@@ -34,9 +34,9 @@ static bool is_permanent(const struct vk_err *err, bool is_platform)
 {
     if (is_platform && is_image_error(err))
         return false;
-    /* The Node authorizer forbids what it has not yet seen to belong to the node. */
-    return err->code == VK_INVALID || err->code == VK_UNSUPPORTED || err->code == VK_TOO_LARGE ||
-           (err->code == VK_FORBIDDEN && is_platform);
+    /* The Node authorizer forbids what it has not yet seen to belong to the node, and the platform
+     * what nobody has granted yet: neither is the pod's fault. */
+    return err->code == VK_INVALID || err->code == VK_UNSUPPORTED || err->code == VK_TOO_LARGE;
 }
 
 static bool is_same_error(const struct vk_err *a, const struct vk_err *b)
@@ -118,7 +118,49 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
     w->image_waits = false;
     if (is_quota)
         pod_workers_make_room(w->all);
-    worker_retry(w, err->retry_after_ms);
+    if (is_platform && err->code == VK_FORBIDDEN)
+        worker_wait_for_rights(w);
+    else
+        worker_retry(w, err->retry_after_ms);
+}
+
+void worker_wait_for_rights(struct pod_worker *w)
+{
+    const int64_t delay = backoff_next_ms(&w->rights_backoff), now = vk_mono_ms();
+
+    w->forbidden_mono_ms = now ? now : 1;
+    w->all->lacks_rights = true;
+    w->retry_at_ms = now + delay;
+    work_queue_add_after(w->all->queue, w->pod->meta.uid, delay);
+}
+
+/* They may lack another one, so they do not ask at each success. */
+static void look_again_soon(struct pod_worker *w)
+{
+    const int64_t soon = w->forbidden_mono_ms + w->all->config.retries.rights_look_ms;
+
+    if (w->retry_at_ms <= soon)
+        return;
+    w->retry_at_ms = soon;
+    worker_queue(w);
+}
+
+void worker_had_rights(struct pod_worker *w)
+{
+    size_t it = 0;
+    void *other;
+
+    w->forbidden_mono_ms = 0;
+    backoff_reset(&w->rights_backoff);
+    if (!w->all->lacks_rights)
+        return;
+    w->all->lacks_rights = false;
+    while (vk_map_next(w->all->by_uid, &it, NULL, &other)) {
+        struct pod_worker *waiting = other;
+
+        if (waiting->forbidden_mono_ms && !waiting->is_deleted)
+            look_again_soon(waiting);
+    }
 }
 
 bool worker_is_given_up(const struct pod_worker *w)
@@ -167,6 +209,7 @@ void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool i
 {
     const char *fallback = is_platform ? "ProviderFailed" : "FailedResolvePod";
 
+    w->forbidden_mono_ms = 0;
     if (is_permanent(err, is_platform)) {
         const char *reason = vk_str_empty(err->reason) ? fallback : err->reason;
 

@@ -104,12 +104,13 @@ static void update_failed(struct pod_worker *w, const struct vk_err *err, bool i
     const bool is_image = is_platform && vk_streq(err->reason, PROVIDER_REASON_IMAGE);
     int64_t delay;
 
+    w->forbidden_mono_ms = 0;
     if (err->code == VK_NOT_FOUND && is_platform) {
         w->needs_image = false; /* Whoever makes the group anew takes the new image. */
         return;
     }
-    if (!is_image && (err->code == VK_INVALID || err->code == VK_UNSUPPORTED ||
-                      err->code == VK_TOO_LARGE || (err->code == VK_FORBIDDEN && is_platform))) {
+    if (!is_image &&
+        (err->code == VK_INVALID || err->code == VK_UNSUPPORTED || err->code == VK_TOO_LARGE)) {
         give_up(w, err->msg);
         return;
     }
@@ -118,6 +119,10 @@ static void update_failed(struct pod_worker *w, const struct vk_err *err, bool i
     if (err->code != VK_CONFLICT && !vk_streq(w->last_error.msg, err->msg)) {
         w->last_error = *err;
         worker_event(w, "Warning", is_image ? "Failed" : "FailedUpdatePod", err->msg);
+    }
+    if (is_platform && err->code == VK_FORBIDDEN) {
+        worker_wait_for_rights(w);
+        return;
     }
     if (!is_image) {
         worker_retry(w, err->retry_after_ms);
@@ -148,6 +153,7 @@ static void on_updated(void *user, const struct vk_err *err)
         w->retry_at_ms = 0;
         w->last_error = (struct vk_err){0};
         backoff_reset(&w->image_backoff);
+        worker_had_rights(w);
         w->needs_image = w->update_generation != w->pod->meta.generation;
         worker_event(
             w, "Normal", "ImagesUpdated",

@@ -216,6 +216,8 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
     w->may_exist = initial || pod->status.start_time_ns;
     w->image_backoff =
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
+    w->rights_backoff = (struct backoff){.initial_ms = retries->rights_initial_ms,
+                                         .max_ms = retries->rights_max_ms};
     vk_list_init(&w->resolve_wait);
     vk_list_init(&w->failed);
     vk_timer_init(&w->deadline, all->loop, "pod deadline", worker_deadline_timer, w);
@@ -441,6 +443,12 @@ struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_worke
         r->image_initial_ms = 10 * 1000;
     if (!r->image_max_ms)
         r->image_max_ms = 300 * 1000;
+    if (!r->rights_initial_ms)
+        r->rights_initial_ms = 30 * 1000;
+    if (!r->rights_max_ms)
+        r->rights_max_ms = 300 * 1000;
+    if (!r->rights_look_ms)
+        r->rights_look_ms = 5 * 1000;
     if (!all->config.finished_group_ttl_ms)
         all->config.finished_group_ttl_ms = 10 * 60 * 1000;
     all->by_uid = vk_map_new();

@@ -209,8 +209,7 @@ def fault(world, status, code, message, count):
 
 
 @pytest.mark.parametrize("status,code", [
-    (400, "InvalidContainerGroupRequestBody"), (403, "AuthorizationFailed"),
-    (403, "RequestDisallowedByPolicy"),
+    (400, "InvalidContainerGroupRequestBody"), (403, "RequestDisallowedByPolicy"),
 ])
 def test_pod_that_arm_refuses_fails_once_with_arms_own_words(world, namespace, status, code):
     message = f"The emulator was told to refuse this with {code}."

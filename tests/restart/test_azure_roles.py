@@ -79,12 +79,16 @@ def test_all_that_users_do_works_with_the_roles_and_uses_each_action(world, name
 
 
 @pytest.mark.refused_puts
-def test_a_missing_action_is_named_on_the_pod(world, namespace, roles):
+def test_a_missing_action_is_named_on_the_pod_until_it_is_granted(world, namespace, roles):
     roles([action for action in role_actions() if action != f"{ACI}/write"])
     world.apply(namespace, pod("early", "serve"))
     eventually(lambda: world.pod(namespace, "early").status.reason == "AuthorizationFailed", 60,
                "the pod tells why")
-    assert f"'{ACI}/write'" in world.pod(namespace, "early").status.message
+    early = world.pod(namespace, "early")
+    assert early.status.phase == "Pending"
+    assert f"lacks the action {ACI}/write" in early.status.message
+    assert "deploy/azure" in early.status.message
     roles(role_actions())
     world.apply(namespace, pod("later", "serve"))
     eventually(lambda: is_running(world, namespace, "later"), 60, "the next one runs")
+    eventually(lambda: is_running(world, namespace, "early"), 120, "and so does the first")

@@ -34,6 +34,7 @@ static void the_code_decides_what_a_refusal_means(void **state)
          "MissingSubscriptionRegistration"},
         {409, BODY("SomethingNew"), VK_CONFLICT, "SomethingNew"},
         {403, BODY("AuthorizationFailed"), VK_FORBIDDEN, "AuthorizationFailed"},
+        {403, BODY("RequestDisallowedByPolicy"), VK_INVALID, "RequestDisallowedByPolicy"},
         {404, BODY("ResourceNotFound"), VK_NOT_FOUND, "ResourceNotFound"},
         {404, BODY("ContainerLogNotAvailable"), VK_NOT_FOUND, "ContainerLogNotAvailable"},
         {401, BODY("ExpiredAuthenticationToken"), VK_UNAUTHENTICATED, "ExpiredAuthenticationToken"},
@@ -69,13 +70,41 @@ static void a_throttling_message_names_the_wait_where_the_header_does_not(void *
     assert_int_equal(err.retry_after_ms, 5000);
 }
 
-static void a_missing_role_names_the_way_out(void **state)
+static void a_missing_right_names_the_action_and_the_way_out(void **state)
 {
     (void)state;
-    struct vk_err err;
-    (void)arm_error_parse(&err, 403, vk_str_of(BODY("AuthorizationFailed")), 0);
-    assert_non_null(strstr(err.msg, "why"));
-    assert_non_null(strstr(err.msg, "give the identity the right"));
+    static const struct {
+        const char *body, *begin, *words;
+    } rows[] = {
+        {BODY("AuthorizationFailed"),
+         "The identity lacks a right: assign it the role of deploy/azure on the resource group",
+         "why"},
+        {"{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"The client 'c' with object id "
+         "'c' does not have authorization to perform action "
+         "'Microsoft.ContainerInstance/containerGroups/write' over scope '/x' or the scope is "
+         "invalid.\"}}",
+         "The identity lacks the action Microsoft.ContainerInstance/containerGroups/write: assign "
+         "it the role of deploy/azure on the resource group; Azure takes some minutes",
+         "over scope '/x'"},
+        {"{\"error\":{\"code\":\"LinkedAuthorizationFailed\",\"message\":\"The client 'c' has "
+         "permission to perform action 'Microsoft.ContainerInstance/containerGroups/write' on "
+         "scope '/x'; however, it does not have permission to perform action(s) "
+         "'Microsoft.Network/virtualNetworks/subnets/join/action' on the linked scope(s) '/y'.\"}}",
+         "The identity lacks the action Microsoft.Network/virtualNetworks/subnets/join/action: "
+         "assign it the role of deploy/azure on the subnet;",
+         "on scope '/x'"},
+        {"{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"perform action 'X/y\"}}",
+         "The identity lacks a right: ", "X/y"},
+        {"{\"error\":{\"code\":\"AuthorizationFailed\"}}",
+         "The identity lacks a right: ", "HTTP 403"},
+    };
+    for (size_t i = 0; i < VK_COUNT(rows); i++) {
+        struct vk_err err;
+        (void)arm_error_parse(&err, 403, vk_str_of(rows[i].body), 0);
+        assert_int_equal(err.code, VK_FORBIDDEN);
+        if (!vk_starts(err.msg, rows[i].begin) || !strstr(err.msg, rows[i].words))
+            fail_msg("row %zu: %s", i, err.msg);
+    }
 }
 
 int main(void)
@@ -83,7 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_code_decides_what_a_refusal_means),
         cmocka_unit_test(a_throttling_message_names_the_wait_where_the_header_does_not),
-        cmocka_unit_test(a_missing_role_names_the_way_out),
+        cmocka_unit_test(a_missing_right_names_the_action_and_the_way_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,7 +206,7 @@ static void errors_decide_whether_it_is_tried_again(void **state)
         {VK_CONFLICT, "", "ImagesUpdated: ", 3},
         {VK_INVALID, PROVIDER_REASON_IMAGE, "Failed: no", 3},
         {VK_INVALID, "", "ImageNotUpdated: no", 1},
-        {VK_FORBIDDEN, "", "ImageNotUpdated: no", 1},
+        {VK_FORBIDDEN, "", "FailedUpdatePod: no", 1},
     };
 
     (void)state;

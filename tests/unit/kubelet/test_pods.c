@@ -264,7 +264,7 @@ static void transient_error_waits_with_one_event_then_succeeds(void **state)
 
 static void every_permanent_code_fails_the_pod_at_once(void **state)
 {
-    static const enum vk_code codes[] = {VK_INVALID, VK_FORBIDDEN, VK_UNSUPPORTED, VK_TOO_LARGE};
+    static const enum vk_code codes[] = {VK_INVALID, VK_UNSUPPORTED, VK_TOO_LARGE};
     struct world *w = *state;
 
     pods_start(w->pods);
@@ -287,6 +287,60 @@ static void every_permanent_code_fails_the_pod_at_once(void **state)
     }
     RUN_UNTIL(w, world_told(w, "InvalidOsType: no such size"));
     assert_int_equal(world_count(w, POD_WORKER_FINISHED), VK_COUNT(codes));
+}
+
+static void restart_with(struct world *w, struct pod_retries retries)
+{
+    w->retries = retries;
+    world_stop_pods(w);
+    world_start_pods(w);
+}
+
+static void a_right_that_the_node_lacks_is_waited_for(void **state)
+{
+    struct world *w = *state;
+
+    restart_with(w, (struct pod_retries){.initial_ms = 20,
+                                         .max_ms = 40,
+                                         .rights_initial_ms = 300,
+                                         .rights_max_ms = 300,
+                                         .rights_look_ms = 3600000});
+    w->memory.fail_creates = 2;
+    vk_err_set(&w->memory.error, VK_FORBIDDEN, "may not write groups");
+    vk_err_reason(&w->memory.error, "AuthorizationFailed");
+    start_one(w, SPEC_ALWAYS);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "AuthorizationFailed"));
+    assert_string_equal(world_status(w, "web", "phase"), "Pending");
+    assert_string_equal(world_status(w, "web", "containerStatuses.0.state.waiting.message"),
+                        "may not write groups");
+    RUN_UNTIL(w, vk_map_len(w->memory.groups) == 1);
+    assert_int_equal(w->memory.creates, 3);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), ""));
+    RUN_UNTIL(w, w->api.event_posts == 1);
+    assert_string_equal(vk_buf_peek(&w->api.event_log),
+                        "AuthorizationFailed: may not write groups\n");
+}
+
+static void a_right_that_one_pod_finds_granted_is_tried_by_the_others(void **state)
+{
+    struct world *w = *state;
+
+    restart_with(w, (struct pod_retries){.initial_ms = 20,
+                                         .max_ms = 40,
+                                         .rights_initial_ms = 3600000,
+                                         .rights_max_ms = 3600000,
+                                         .rights_look_ms = 50});
+    w->memory.fail_creates = 2;
+    vk_err_set(&w->memory.error, VK_FORBIDDEN, "may not write groups");
+    vk_err_reason(&w->memory.error, "AuthorizationFailed");
+    start_one(w, SPEC_ALWAYS);
+    fake_add(&w->api, "other", "uid-2", SPEC_ALWAYS, NULL);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "AuthorizationFailed"));
+    RUN_UNTIL(w, vk_streq(world_status(w, "other", "reason"), "AuthorizationFailed"));
+    assert_int_equal(vk_map_len(w->memory.groups), 0);
+    fake_add(&w->api, "third", "uid-3", SPEC_ALWAYS, NULL);
+    RUN_UNTIL(w, vk_map_len(w->memory.groups) == 3);
+    assert_int_equal(w->memory.creates, 5);
 }
 
 static void a_daemon_that_cannot_run_here_waits_with_one_event(void **state)
@@ -326,9 +380,7 @@ static void room_ends_the_wait_for_a_quota(void **state)
 {
     struct world *w = *state;
 
-    w->retries = (struct pod_retries){.initial_ms = 3600000, .max_ms = 3600000};
-    world_stop_pods(w);
-    world_start_pods(w);
+    restart_with(w, (struct pod_retries){.initial_ms = 3600000, .max_ms = 3600000});
     w->memory.fail_creates = 1;
     w->memory.run_at_once = true;
     vk_err_set(&w->memory.error, VK_UNAVAILABLE, "quota of 10 reached");
@@ -522,6 +574,8 @@ int main(void)
         ONE(object_is_deleted_only_after_its_last_status_is_written),
         ONE(transient_error_waits_with_one_event_then_succeeds),
         ONE(every_permanent_code_fails_the_pod_at_once),
+        ONE(a_right_that_the_node_lacks_is_waited_for),
+        ONE(a_right_that_one_pod_finds_granted_is_tried_by_the_others),
         ONE(a_daemon_that_cannot_run_here_waits_with_one_event),
         ONE(room_ends_the_wait_for_a_quota),
         ONE(inaccessible_image_waits_and_recovers),
