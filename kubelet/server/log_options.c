@@ -36,6 +36,16 @@ static int parse_number(const char *name, const char *text, int64_t min, int64_t
     return 0;
 }
 
+/* Alpha gate PodLogsQuerySplitStreams. Both outputs for one of them would be a wrong answer. */
+static int check_stream(const char *stream, struct vk_err *err)
+{
+    if (vk_str_empty(stream) || vk_streq(stream, "All"))
+        return 0;
+    return vk_err_set(err, VK_INVALID,
+                      "stream: '%s' is not kept apart here, both outputs are one log; leave it out",
+                      stream);
+}
+
 int log_options_parse(const char *query, int64_t now_wall_ns, struct vk_arena *arena,
                       struct container_log_options *ret, struct vk_err *err)
 {
@@ -52,7 +62,8 @@ int log_options_parse(const char *query, int64_t now_wall_ns, struct vk_arena *a
         parse_number("limitBytes", url_query_get(query, "limitBytes", 0, arena), 1, &o.limit_bytes,
                      err) < 0 ||
         parse_number("sinceSeconds", url_query_get(query, "sinceSeconds", 0, arena), 1,
-                     &since_seconds, err) < 0)
+                     &since_seconds, err) < 0 ||
+        check_stream(url_query_get(query, "stream", 0, arena), err) < 0)
         return -(int)err->code;
     if (since_time && *since_time && since_seconds)
         return vk_err_set(err, VK_INVALID,

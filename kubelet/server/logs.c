@@ -75,6 +75,18 @@ static void on_done(void *user, const struct vk_err *err)
     vk_free(r);
 }
 
+/* k8s v1.37.2 pkg/kubelet/kubelet_pods.go validateContainerLogStatus */
+static const char *why_waiting(const char *reason)
+{
+    if (vk_str_empty(reason))
+        return "no logs available yet";
+    if (vk_streq(reason, "ErrImagePull"))
+        return "image can't be pulled";
+    if (vk_streq(reason, "ImagePullBackOff"))
+        return "trying and failing to pull image";
+    return reason;
+}
+
 /* The kubelet's own words for a container that has no log yet. */
 static bool is_waiting(const struct pod_status *status, const char *pod, const char *container,
                        struct vk_err *err)
@@ -84,13 +96,8 @@ static bool is_waiting(const struct pod_status *status, const char *pod, const c
     if (cs && (container_status_runs(cs) || cs->state.kind == CONTAINER_TERMINATED ||
                cs->last_state.kind == CONTAINER_TERMINATED))
         return false;
-    if (cs && !vk_str_empty(cs->state.reason))
-        vk_err_set(err, VK_INVALID, "container \"%s\" in pod \"%s\" is waiting to start: %s",
-                   container, pod, cs->state.reason);
-    else
-        vk_err_set(err, VK_INVALID,
-                   "container \"%s\" in pod \"%s\" is waiting to start: no logs available yet",
-                   container, pod);
+    vk_err_set(err, VK_INVALID, "container \"%s\" in pod \"%s\" is waiting to start: %s", container,
+               pod, why_waiting(cs ? cs->state.reason : NULL));
     return true;
 }
 

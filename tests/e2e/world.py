@@ -183,6 +183,9 @@ class World:
         return self._json(self.control + path, json.dumps(body).encode(),
                           {"Content-Type": "application/json"}, "POST")
 
+    def control_delete(self, path):
+        return self._json(self.control + path, method="DELETE")
+
     def puts(self):
         """How often ACI was asked to create each group: a PUT more restarts its containers."""
         return self.control_get("/stats")["groupPuts"]

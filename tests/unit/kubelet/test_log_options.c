@@ -24,6 +24,7 @@ static void queries_of_kubectl_are_read(void **state)
         {"sinceSeconds=99999999999", {.tail_lines = -1}},
         {"sinceTime=2023-11-14T22%3A13%3A20Z", {.tail_lines = -1, .since_wall_ns = NOW_NS}},
         {"limitBytes=1", {.tail_lines = -1, .limit_bytes = 1}},
+        {"stream=All&limitBytes=7", {.tail_lines = -1, .limit_bytes = 7}},
         {"previous=1&x=y", {.tail_lines = -1, .previous = true}},
     };
 
@@ -55,6 +56,7 @@ static void bad_queries_are_refused_by_name(void **state)
         {"sinceSeconds=0", "sinceSeconds"},
         {"sinceTime=yesterday", "sinceTime"},
         {"follow=maybe", "follow"},
+        {"stream=Stderr", "stream"},
         {"sinceSeconds=1&sinceTime=2023-11-14T22%3A13%3A20Z", "at most one"},
     };
 
