@@ -8,7 +8,7 @@ import manifests
 from polling import eventually
 from world import TESTS
 
-CHECKS = 2 * 18
+CHECKS = 2 * 29
 
 
 def test_go_clients_get_what_they_ask_for(world, namespace):

@@ -300,10 +300,53 @@ func checkCommands(protocol string, d dial) {
 	check(name+"/many at once", d.manyAtOnce())
 }
 
-// checkRaw reads the messages of an old websocket client.
-func (p place) checkRaw(name, protocol string, decode func([]byte) (byte, []byte), config *tls.Config) {
+// failsByText: before version 4 an exit code is part of a text and nothing else.
+func (d dial) failsByText() error {
+	var out, stderr bytes.Buffer
+	err := d.run(fmt.Sprint(both, 7), streams{output: true, stderr: true},
+		remotecommand.StreamOptions{Stdout: &out, Stderr: &stderr})
+	var exit exec.CodeExitError
+	if err == nil || errors.As(err, &exit) || !strings.Contains(err.Error(), "exit status 7") ||
+		out.String() != "out\n" || stderr.String() != "err\n" {
+		return fmt.Errorf("%v, stdout %q, stderr %q", err, out.String(), stderr.String())
+	}
+	return nil
+}
+
+// checkOld speaks what clients of clusters long ago speak, and no newer version.
+func (p place) checkOld() {
+	for version, protocol := range []string{
+		1: "channel.k8s.io", 2: "v2.channel.k8s.io", 3: "v3.channel.k8s.io"} {
+		if protocol == "" {
+			continue
+		}
+		d := dial{p, func(config *rest.Config, u *url.URL) (remotecommand.Executor, error) {
+			transport, upgrader, err := spdy.RoundTripperFor(config)
+			if err != nil {
+				return nil, err
+			}
+			return remotecommand.NewSPDYExecutorForProtocols(transport, upgrader, "POST", u, protocol)
+		}}
+		name := fmt.Sprintf("%s/SPDY v%d", p.name, version)
+		check(name+"/success", d.exits(0))
+		// Of version 1 the client itself may miss a failure, and it never ends its input.
+		if version > 1 {
+			check(name+"/failure is a text", d.failsByText())
+			check(name+"/input and its end", d.echoesInput(1<<16))
+		}
+		if version > 2 {
+			check(name+"/terminal and its size", d.resizes())
+		}
+	}
+}
+
+// checkRaw reads the messages of an old websocket client; status is part of how the command ended.
+func (p place) checkRaw(name, protocol, status string, decode func([]byte) (byte, []byte), config *tls.Config) {
 	name = p.name + "/" + name
-	dialer := websocket.Dialer{TLSClientConfig: config, Subprotocols: []string{protocol}}
+	dialer := websocket.Dialer{TLSClientConfig: config}
+	if protocol != "" {
+		dialer.Subprotocols = []string{protocol}
+	}
 	u := p.command("main", both+"3", streams{output: true, stderr: true})
 	u.Scheme = "wss"
 	connection, _, err := dialer.Dial(u.String(), nil)
@@ -326,7 +369,7 @@ func (p place) checkRaw(name, protocol string, decode func([]byte) (byte, []byte
 		channel, data := decode(message)
 		got[channel] += string(data)
 	}
-	if got[1] != "out\n" || got[2] != "err\n" || !strings.Contains(got[3], `"message":"3"`) {
+	if got[1] != "out\n" || got[2] != "err\n" || !strings.Contains(got[3], status) {
 		check(name, fmt.Errorf("%q", got))
 		return
 	}
@@ -423,12 +466,17 @@ func (p place) checkAll(raw *tls.Config) {
 	checkCommands("websocket v5", dial{p, func(config *rest.Config, u *url.URL) (remotecommand.Executor, error) {
 		return remotecommand.NewWebSocketExecutor(config, "GET", u.String())
 	}})
-	p.checkRaw("websocket v4", "v4.channel.k8s.io",
-		func(m []byte) (byte, []byte) { return m[0], m[1:] }, raw)
-	p.checkRaw("websocket v4, base64", "v4.base64.channel.k8s.io", func(m []byte) (byte, []byte) {
+	p.checkOld()
+	plain := func(m []byte) (byte, []byte) { return m[0], m[1:] }
+	base64s := func(m []byte) (byte, []byte) {
 		data, _ := base64.StdEncoding.DecodeString(string(m[1:]))
 		return m[0] - '0', data
-	}, raw)
+	}
+	p.checkRaw("websocket v4", "v4.channel.k8s.io", `"message":"3"`, plain, raw)
+	p.checkRaw("websocket v4, base64", "v4.base64.channel.k8s.io", `"message":"3"`, base64s, raw)
+	p.checkRaw("websocket v1", "channel.k8s.io", "exit status 3", plain, raw)
+	p.checkRaw("websocket v1, base64", "base64.channel.k8s.io", "exit status 3", base64s, raw)
+	p.checkRaw("websocket without a version", "", "exit status 3", plain, raw)
 	ports := []string{":80", ":1"}
 	checkForward(p.name+"/ports over SPDY", func(stop, ready chan struct{}) (*portforward.PortForwarder, error) {
 		transport, upgrader, err := spdy.RoundTripperFor(p.config)
