@@ -186,7 +186,9 @@ static void on_leads(void *user)
 {
     struct kubelet *k = user;
 
-    vk_timer_arm(&k->identity_timer, 0);
+    /* The word may come while everything ends: nothing is begun then, the lease is given back. */
+    if (!k->shut_down)
+        vk_timer_arm(&k->identity_timer, 0);
 }
 
 static void on_leadership_lost(void *user, const struct vk_err *err)

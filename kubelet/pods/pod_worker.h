@@ -71,7 +71,7 @@ struct pod_worker {
     int64_t given_up_generation, update_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
     int64_t finished_mono_ms;
-    int64_t retry_at_ms; /* monotonic; nothing is tried before */
+    int64_t retry_at_ms; /* monotonic; nothing but a restart is tried before */
     int64_t lost_at_ms;  /* monotonic; when its group was last made anew; 0: never */
 
     struct vk_list failed;          /* struct failed_container: those to be ended, one by one */
@@ -85,6 +85,8 @@ struct pod_worker {
     int64_t restart_look_ms, restart_after_ms;
     int64_t restarted_mono_ms; /* when the provider took the last one; 0: never */
     struct backoff restart_backoff;
+    int64_t restart_retry_ms; /* monotonic: the provider refused one, and is not asked before */
+    struct backoff restart_retry;
 
     struct backoff image_backoff;
     bool image_waits, image_backoff_shown;
@@ -115,6 +117,8 @@ void worker_free(void *p);
 /* PENDING: resolve what the pod refers to, then create its group. */
 void worker_create(struct pod_worker *w);
 void worker_cancel_resolution(struct pod_worker *w);
+/* False: so many resolve that this one waits for its turn, and is queued then. */
+bool worker_begin_resolution(struct pod_worker *w, pod_resolver_done_fn done);
 /* One that was counted in all->resolving has ended. */
 void worker_resolution_ended(struct pod_worker *w);
 

@@ -8,18 +8,44 @@
  * its default share for a node (API Priority and Fairness). */
 #define MAX_RESOLVING 64
 
+/* What became of it meanwhile may need no resolution any more. */
+static bool wants_resolution(const struct pod_worker *w)
+{
+    const bool is_update =
+        w->needs_image && (w->state == POD_WORKER_STARTING || w->state == POD_WORKER_RUNNING);
+
+    return !w->is_deleted && !w->is_overdue && (is_update || w->state == POD_WORKER_PENDING);
+}
+
 void worker_resolution_ended(struct pod_worker *w)
 {
     struct pod_workers *all = w->all;
+    bool is_given = all->stopped;
 
     all->resolving--;
-    if (!all->stopped && !vk_list_is_empty(&all->resolve_wait)) {
+    while (!is_given && !vk_list_is_empty(&all->resolve_wait)) {
         struct pod_worker *next =
             VK_LIST_ENTRY(all->resolve_wait.next, struct pod_worker, resolve_wait);
 
         vk_list_remove(&next->resolve_wait);
+        is_given = wants_resolution(next);
         worker_queue(next);
     }
+}
+
+bool worker_begin_resolution(struct pod_worker *w, pod_resolver_done_fn done)
+{
+    struct pod_workers *all = w->all;
+
+    if (all->resolving >= MAX_RESOLVING) {
+        if (!vk_list_is_linked(&w->resolve_wait))
+            vk_list_add_tail(&all->resolve_wait, &w->resolve_wait);
+        return false;
+    }
+    vk_list_remove(&w->resolve_wait);
+    all->resolving++;
+    w->resolution = pod_resolver_start(all->config.resolver, w->pod, done, w);
+    return true;
 }
 
 void worker_cancel_resolution(struct pod_worker *w)
@@ -170,12 +196,6 @@ void worker_create(struct pod_worker *w)
         worker_create_failed(w, &err, true);
         return;
     }
-    if (all->resolving >= MAX_RESOLVING) {
-        if (!vk_list_is_linked(&w->resolve_wait))
-            vk_list_add_tail(&all->resolve_wait, &w->resolve_wait);
-        return;
-    }
-    all->resolving++;
-    worker_set_state(w, POD_WORKER_RESOLVING);
-    w->resolution = pod_resolver_start(all->config.resolver, w->pod, on_resolved, w);
+    if (worker_begin_resolution(w, on_resolved))
+        worker_set_state(w, POD_WORKER_RESOLVING);
 }

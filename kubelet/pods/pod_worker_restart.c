@@ -278,6 +278,17 @@ static bool is_stuck(const struct pod_worker *w, const struct vk_err *err)
     return is_refused && worker_will_start_anew(w, worker_platform_status(w));
 }
 
+/* Apart from the waits of an update, which may be for an image: neither holds the other back. */
+static void retry(struct pod_worker *w, int64_t retry_after_ms)
+{
+    int64_t delay = backoff_next_ms(&w->restart_retry);
+
+    if (delay < retry_after_ms)
+        delay = retry_after_ms;
+    w->restart_retry_ms = vk_mono_ms() + delay;
+    work_queue_add_after(w->all->queue, w->pod->meta.uid, delay);
+}
+
 static void on_restarted(void *user, const struct vk_err *err)
 {
     struct pod_worker *w = user;
@@ -300,14 +311,14 @@ static void on_restarted(void *user, const struct vk_err *err)
                     LS("pod", pod_key(w->pod)), LS("podUID", id.uid), LERR(err));
         worker_event(w, "Warning", "FailedKillPod", err->msg);
         w->restart_step = RESTART_ENDED;
-        worker_retry(w, err->retry_after_ms);
+        retry(w, err->retry_after_ms);
     } else if (!err) {
         log_v(2, "Restarted the pod's containers", LS("pod", pod_key(w->pod)),
               LS("podUID", id.uid));
         back_off(w);
         w->restarted_mono_ms = vk_mono_ms();
-        work_queue_forget(w->all->queue, id.uid);
-        w->retry_at_ms = 0;
+        w->restart_retry_ms = 0;
+        backoff_reset(&w->restart_retry);
         if (p->ops->look_at_pod)
             p->ops->look_at_pod(p->p, &id);
     }
@@ -322,6 +333,8 @@ static bool is_early(struct pod_worker *w)
 
     if (is_same_run(w) && w->restart_look_ms > at_ms)
         at_ms = w->restart_look_ms;
+    if (w->restart_retry_ms > at_ms)
+        at_ms = w->restart_retry_ms;
     if (now >= at_ms)
         return false;
     work_queue_add_after(w->all->queue, w->pod->meta.uid, at_ms - now);
@@ -337,7 +350,7 @@ static void start_anew(struct pod_worker *w)
         w->restart_step = RESTART_NONE;
         return;
     }
-    if (worker_must_wait(w) || is_early(w))
+    if (is_early(w))
         return;
     w->restart_step = RESTART_NONE;
     if (is_final(w)) {

@@ -196,6 +196,5 @@ void worker_update(struct pod_worker *w)
         worker_queue(w);
         return;
     }
-    w->all->resolving++;
-    w->resolution = pod_resolver_start(w->all->config.resolver, w->pod, on_resolved, w);
+    (void)worker_begin_resolution(w, on_resolved);
 }

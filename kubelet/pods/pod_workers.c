@@ -216,6 +216,8 @@ static struct pod_worker *worker_new(struct pod_workers *all, const struct pod *
     w->may_exist = initial || pod->status.start_time_ns;
     w->image_backoff =
         (struct backoff){.initial_ms = retries->image_initial_ms, .max_ms = retries->image_max_ms};
+    w->restart_retry =
+        (struct backoff){.initial_ms = retries->initial_ms, .max_ms = retries->max_ms};
     w->rights_backoff = (struct backoff){.initial_ms = retries->rights_initial_ms,
                                          .max_ms = retries->rights_max_ms};
     vk_list_init(&w->resolve_wait);
@@ -439,6 +441,10 @@ struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_worke
 
     all->loop = loop;
     all->config = *config;
+    if (!r->initial_ms)
+        r->initial_ms = 1000;
+    if (!r->max_ms)
+        r->max_ms = 120 * 1000;
     if (!r->image_initial_ms)
         r->image_initial_ms = 10 * 1000;
     if (!r->image_max_ms)

@@ -86,10 +86,34 @@ static void only_what_stays_refused_ends_the_process(void **state)
     }
 }
 
+static void on_shut_down(void *user)
+{
+    (void)user;
+}
+
+/* It waited for the lease, and its end was asked for: nothing is begun any more. */
+static void leadership_that_comes_at_the_end_begins_nothing(void **state)
+{
+    struct http_client *http;
+    struct vk_loop *loop;
+    struct kubelet k;
+
+    (void)state;
+    begin(&k, &loop, &http);
+    on_leads(&k);
+    assert_true(vk_timer_is_armed(&k.identity_timer));
+    vk_timer_disarm(&k.identity_timer);
+    k.shut_down = on_shut_down;
+    on_leads(&k);
+    assert_false(vk_timer_is_armed(&k.identity_timer));
+    end(&k, loop, http);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_stays_refused_ends_the_process),
+        cmocka_unit_test(leadership_that_comes_at_the_end_begins_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,33 @@ static void hold_restart(void *user, const struct pod_identity *id, provider_don
     held_restart.user = done_user;
 }
 
+/* The container can't be ended alone. */
+static void an_image_that_is_waited_for_holds_up_no_restart(void **state)
+{
+    struct world *w = *state;
+    struct provider_ops ops = memory_ops;
+
+    memset(&held_restart, 0, sizeof(held_restart));
+    ops.update_pod = refuse_update;
+    ops.restart_pod = hold_restart;
+    ops.stop_container = NULL;
+    w->provider.ops = &ops;
+    w->retries.image_initial_ms = w->retries.image_max_ms = 600 * 1000;
+    world_stop_pods(w);
+    world_start_pods(w);
+    (void)vk_err_set(&w->memory.error, VK_INVALID, "no such image");
+    (void)vk_err_reason(&w->memory.error, PROVIDER_REASON_IMAGE);
+    run(w, SPEC("Always", CONTAINER("c", "app:1")));
+    fake_set_spec(&w->api, fake_find(&w->api, "default", "web"),
+                  SPEC("Always", CONTAINER("c", "app:2")));
+    RUN_UNTIL(w, world_told(w, "Failed: no such image"));
+    memory_report(&w->memory, "web", "uid-1", "Running", CONTAINER_RUNNING, 0);
+    RUN_UNTIL(w, held_restart.calls == 1);
+    held_restart.done(held_restart.user, NULL);
+    world_free(w);
+    *state = world_new();
+}
+
 static void a_deletion_waits_for_no_restart(void **state)
 {
     struct world *w = *state;
@@ -214,6 +241,7 @@ int main(void)
         TEST(an_end_that_was_asked_for_is_no_success),
         TEST(one_that_can_not_run_anew_has_failed),
         TEST(an_image_that_is_waited_for_holds_up_no_end),
+        TEST(an_image_that_is_waited_for_holds_up_no_restart),
         TEST(a_deletion_waits_for_no_restart),
     };
 
