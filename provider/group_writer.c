@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/planted_bug.h"
 #include "provider/pod_to_group.h"
+#include "provider/put_outcome.h"
 #include "provider/validation.h"
 
 /* For so long after the start a PUT of an earlier process may have been accepted unseen. */
@@ -133,16 +134,6 @@ struct groups_turn write_op_turn(const struct tracked_pod *pod)
     };
 }
 
-/* The peer may have acted on the request. */
-static bool is_outcome_unknown(const struct vk_err *err)
-{
-    if (err->code == VK_TIMEOUT || err->http_status >= 500 || err->http_status == 408)
-        return true;
-    return err->http_status == 0 && err->sys_errno != ECONNREFUSED &&
-           (err->code == VK_UNAVAILABLE || err->code == VK_TOO_LARGE || err->code == VK_PROTOCOL ||
-            err->code == VK_CANCELLED);
-}
-
 static void on_looked_after_put(void *user, const struct container_group *group,
                                 const struct vk_err *err)
 {
@@ -176,7 +167,7 @@ static void update_failed(struct write_op *op, const struct vk_err *err)
     }
     if (err->code == VK_NOT_FOUND)
         op->put_err.code = VK_UNAVAILABLE;
-    if (is_outcome_unknown(err) && op->put_err.retry_after_ms < UNKNOWN_UPDATE_MS)
+    if (put_outcome(err) != PUT_NOT_DONE && op->put_err.retry_after_ms < UNKNOWN_UPDATE_MS)
         op->put_err.retry_after_ms = UNKNOWN_UPDATE_MS;
     write_op_finish(op, &op->put_err);
 }
@@ -201,7 +192,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
         op->put_err.code = VK_UNAVAILABLE;
     if (vk_streq(err->reason, PROVIDER_REASON_QUOTA))
         capacity_refused(op->writer->capacity);
-    if ((!is_outcome_unknown(err) && err->code != VK_CONFLICT) ||
+    const enum put_outcome outcome = put_outcome(err);
+    if ((outcome == PUT_NOT_DONE && err->code != VK_CONFLICT) ||
         vk_planted_bug("blind-put-retry")) {
         op->pod->refused = true;
         write_op_finish(op, &op->put_err);
@@ -210,6 +202,8 @@ static void put_failed(struct write_op *op, const struct vk_err *err)
     /* An earlier refusal says nothing of this PUT. */
     op->pod->refused = false;
     op->pod->uncertain = true;
+    if (outcome == PUT_MAY_COME)
+        op->pod->put_may_come_mono_ms = vk_mono_ms() + op->writer->earlier_put_ms;
     op->call = container_groups_get(op->writer->groups, op->pod->group, write_op_turn(op->pod),
                                     on_looked_after_put, op);
 }
@@ -320,17 +314,16 @@ void write_op_look_failed(struct write_op *op, const struct vk_err *err)
 }
 
 /*
- * ARM carries out a request whose sender has died, too: what an earlier process PUT shortly before
- * its end may not be there yet, and a second PUT would start its containers again. True: there is
- * another look when that time is over.
+ * ARM carries out a request whose sender has died or hung up, too: what was PUT shortly before may
+ * not be there yet, and a second PUT would start its containers again. True: there is another look
+ * when that time is over.
  */
 static bool waits_for_earlier_put(struct write_op *op)
 {
-    const struct group_writer *w = op->writer;
-    const int64_t left_ms = w->began_mono_ms + w->earlier_put_ms - vk_mono_ms();
-    if (!op->pod->inherited || left_ms <= 0)
+    const int64_t left_ms = op->pod->put_may_come_mono_ms - vk_mono_ms();
+    if (left_ms <= 0)
         return false;
-    log_v(1, "Waiting for what an earlier process may have PUT", LS("group", op->pod->group),
+    log_v(1, "Waiting for what an earlier PUT may bring", LS("group", op->pod->group),
           LS("podUID", op->pod->uid), LI("ms", left_ms));
     vk_timer_arm(&op->look_again, left_ms);
     return true;
@@ -403,7 +396,10 @@ void group_writer_create(struct group_writer *w, struct resolved_pod *resolved,
     op->pod = pod;
     op->resolved = resolved;
     pod->write = op;
-    pod->inherited |= !pod->tried && resolved->may_exist;
+    if (!pod->tried && resolved->may_exist) {
+        pod->inherited = true;
+        pod->put_may_come_mono_ms = w->began_mono_ms + w->earlier_put_ms;
+    }
     pod->tried = true;
     if (pod->exists && !is_refused(w, pod) && !tracked_pod_is_denied(pod)) {
         /* The LIST named it with this pod's uid. */

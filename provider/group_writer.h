@@ -18,9 +18,9 @@
 struct group_writer;
 
 /*
- * Everything is borrowed. For earlier_put_ms from now on, ARM may still carry out a PUT that an
- * earlier process sent before it died: a group that is missing till then is not PUT, but looked for
- * once more at the end of that time.
+ * Everything is borrowed. For earlier_put_ms ARM may still carry out a PUT that got no answer,
+ * counted from the failure, and one that an earlier process sent before it died, counted from now:
+ * a group that is missing till then is not PUT, but looked for once more at the end of that time.
  */
 struct group_writer *group_writer_new(struct vk_loop *loop, struct container_groups *groups,
                                       struct tracker *tracker, struct image_configs *images,

@@ -32,6 +32,7 @@ struct tracked_pod {
     bool inherited;     /* ... for a pod that a process before this one may have sent a PUT for */
     bool forgotten;     /* goes as soon as no write and no upcall is under way */
     unsigned pins;      /* upcalls under way */
+    int64_t put_may_come_mono_ms; /* until then a PUT without an answer may make the group */
     int64_t exists_since_mono_ms;
     int64_t accepted_mono_ms; /* when our PUT was accepted; 0: found */
     struct write_op *write;   /* PUT or DELETE under way, see group_writer.h */

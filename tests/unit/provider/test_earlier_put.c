@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an earlier process PUT just before it died may come into being only after we looked. */
+/*
+ * What was PUT without an answer, by this process or by one that died, may come into being only
+ * after we looked.
+ */
 #include "tests/unit/provider/provider_world.h"
 
 #define EARLIER_MS 20
@@ -70,6 +73,23 @@ static void what_does_not_appear_is_put_when_the_time_is_over(void **state)
     assert_int_equal(w->arm.puts, 1);
 }
 
+static void a_put_without_an_answer_is_waited_for(void **state)
+{
+    struct world *w = *state;
+    start(w, EARLIER_MS);
+    w->arm.rule = (struct arm_rule){.method = "PUT", .kind = ARM_DROP, .count = 1};
+    world_create(w, "web", "u1", false);
+    UNTIL(w, one_done);
+    assert_int_equal(w->err.code, VK_UNAVAILABLE);
+    assert_int_equal(w->arm.reads, 1);
+    world_create(w, "web", "u1", true);
+    UNTIL(w, has_looked_twice);
+    (void)world_leave_group(w, "web", "u1", WORLD_CLUSTER, WORLD_NODE);
+    UNTIL(w, two_done);
+    assert_int_equal(w->err.code, VK_OK);
+    assert_int_equal(world_group(w, "web", "u1")->starts, 0);
+}
+
 static void a_pod_that_nobody_began_does_not_wait(void **state)
 {
     struct world *w = *state;
@@ -113,6 +133,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_WORLD(the_group_that_appears_meanwhile_is_adopted),
         IN_WORLD(what_does_not_appear_is_put_when_the_time_is_over),
+        IN_WORLD(a_put_without_an_answer_is_waited_for),
         IN_WORLD(a_pod_that_nobody_began_does_not_wait),
         IN_WORLD(a_pod_that_is_deleted_meanwhile_is_never_put),
         IN_WORLD(an_end_meanwhile_leaves_it_to_the_next_process),
