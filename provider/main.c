@@ -255,6 +255,10 @@ static const char *text_or_null(const char *text)
 static int make_kubelet(struct program *p, struct vk_err *err)
 {
     const struct aci_kubelet_options *o = &p->options;
+    struct json_pairs labels;
+
+    if (aci_kubelet_options_labels(o, p->arena, &labels, err) < 0)
+        return -(int)err->code;
     struct kubelet_config config = {
         .cluster = &p->cluster,
         .node =
@@ -265,6 +269,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
                 .kubelet_version = KUBERNETES_VERSION "-aci-kubelet-" VK_VERSION,
                 .runtime_version = vk_arena_printf(p->arena, "aci://%s", o->api_version),
                 .taint = o->disable_taint ? NULL : &p->taint,
+                .labels = labels,
             },
         .cluster_id = o->cluster_id,
         .leader_lease = o->leader_elect ? &p->leader_lease : NULL,

@@ -75,6 +75,13 @@ static const struct option_def defs[] = {
      OPT(disable_taint),
      .group = CLUSTER,
      .help = "Register the node without its taint."},
+    {.name = "node-labels",
+     .kind = OPTION_STRINGS,
+     OPT(node_labels),
+     .group = CLUSTER,
+     .arg = "LIST",
+     .help = "Labels of the node beside its own, KEY=VALUE separated by commas, such as "
+             "topology.kubernetes.io/zone=westeurope-1. One that is left out later stays."},
     {.name = "taint-key",
      .kind = OPTION_STRING,
      OPT(taint_key),

@@ -15,6 +15,7 @@ struct aci_kubelet_options {
     const char *nodename, *node_ip, *cluster_id;
     bool disable_taint;
     const char *taint_key, *taint_value, *taint_effect;
+    struct json_strs node_labels;
     /* leader election */
     bool leader_elect;
     int64_t lease_duration_ms, renew_deadline_ms, retry_period_ms;
@@ -66,6 +67,10 @@ VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
  * subscription, resource group and credentials checked. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o,
                                                      struct vk_arena *arena, struct vk_err *err);
+/* The labels that --node-labels names. Errors: as above. */
+VK_MUST_CHECK int aci_kubelet_options_labels(const struct aci_kubelet_options *o,
+                                             struct vk_arena *arena, struct json_pairs *ret,
+                                             struct vk_err *err);
 /* The limits that --arm-limits, --create-limits and --delete-limits name. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_limits(const struct aci_kubelet_options *o,
                                              struct throttle_limits *ret, struct vk_err *err);

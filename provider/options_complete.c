@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include "base/file.h"
+#include "kubelet/api/label_list.h"
 #include "kubelet/api/quantity.h"
 
 #define MAX_KUBECONFIG_BYTES (128u << 10)
@@ -115,6 +116,14 @@ static int check_client(struct aci_kubelet_options *o, struct vk_err *err)
     return 0;
 }
 
+int aci_kubelet_options_labels(const struct aci_kubelet_options *o, struct vk_arena *arena,
+                               struct json_pairs *ret, struct vk_err *err)
+{
+    if (label_list_parse(&o->node_labels, arena, ret, err) < 0)
+        return vk_err_wrap(err, "--node-labels");
+    return 0;
+}
+
 int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throttle_limits *ret,
                                struct vk_err *err)
 {
@@ -136,10 +145,12 @@ int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena 
                                  struct vk_err *err)
 {
     struct throttle_limits limits;
+    struct json_pairs labels;
 
     if (vk_str_empty(o->lease_name))
         o->lease_name = vk_arena_printf(arena, "aci-kubelet-%s", o->nodename);
     if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0 ||
+        aci_kubelet_options_labels(o, arena, &labels, err) < 0 ||
         aci_kubelet_options_limits(o, &limits, err) < 0)
         return -(int)err->code;
     if (require(o->nodename, "nodename", "name the virtual node", err) < 0 ||

@@ -58,28 +58,60 @@ bool node_conditions_set(struct node_conditions *c, const char *type, bool statu
     return changed;
 }
 
-struct label {
-    const char *key, *value;
-};
+static bool has_label(const struct json_pairs *labels, const char *key)
+{
+    for (size_t i = 0; i < labels->n; i++)
+        if (vk_streq(labels->v[i].key, key))
+            return true;
+    return false;
+}
 
 /* The labels of ours in order. */
 #define LABEL_COUNT 7
-static size_t labels_of(struct label out[LABEL_COUNT], const struct node_identity *id,
+static size_t labels_of(struct json_pair out[LABEL_COUNT], const struct node_identity *id,
                         const struct node_capacity *capacity, bool with_role)
 {
     const char *os = vk_strieq(capacity->os, "Windows") ? "windows" : "linux";
     size_t n = 5;
 
-    out[0] = (struct label){"type", "virtual-kubelet"};
-    out[1] = (struct label){"kubernetes.io/os", os};
-    out[2] = (struct label){"kubernetes.io/arch", capacity->arch ? capacity->arch : "amd64"};
-    out[3] = (struct label){"kubernetes.io/hostname", id->name};
-    out[4] = (struct label){"node.kubernetes.io/exclude-from-external-load-balancers", "true"};
+    out[0] = (struct json_pair){"type", "virtual-kubelet"};
+    out[1] = (struct json_pair){"kubernetes.io/os", os};
+    out[2] = (struct json_pair){"kubernetes.io/arch", capacity->arch ? capacity->arch : "amd64"};
+    out[3] = (struct json_pair){"kubernetes.io/hostname", id->name};
+    out[4] = (struct json_pair){"node.kubernetes.io/exclude-from-external-load-balancers", "true"};
     if (capacity->label_key)
-        out[n++] = (struct label){capacity->label_key, capacity->label_value};
+        out[n++] = (struct json_pair){capacity->label_key, capacity->label_value};
     if (with_role)
-        out[n++] = (struct label){"kubernetes.io/role", "agent"};
+        out[n++] = (struct json_pair){"kubernetes.io/role", "agent"};
     return n;
+}
+
+/* True: `have`, which may be NULL, lacks it. */
+static bool write_lacking(struct json_writer *w, const struct json_pair *label,
+                          const struct json *have)
+{
+    if (vk_streq(json_string(json_get(have, label->key)), label->value))
+        return false;
+    json_put_string(w, label->key, label->value);
+    return true;
+}
+
+static bool write_labels(struct json_writer *w, const struct node_identity *id,
+                         const struct node_capacity *capacity, bool with_role,
+                         const struct json *have)
+{
+    struct json_pair ours[LABEL_COUNT];
+    const size_t n = labels_of(ours, id, capacity, with_role);
+    bool lacked = false;
+
+    json_begin_object(w, "labels");
+    for (size_t i = 0; i < n; i++)
+        if (!has_label(&id->labels, ours[i].key))
+            lacked |= write_lacking(w, &ours[i], have);
+    for (size_t i = 0; i < id->labels.n; i++)
+        lacked |= write_lacking(w, &id->labels.v[i], have);
+    json_end_object(w);
+    return lacked;
 }
 
 static void write_taint(struct json_writer *w, const struct node_taint *t)
@@ -172,8 +204,6 @@ void node_object_write(struct vk_buf *out, const struct node_identity *id,
                        const struct node_capacity *capacity, const struct node_conditions *c,
                        bool with_role, int64_t now_ns)
 {
-    struct label labels[LABEL_COUNT];
-    size_t n = labels_of(labels, id, capacity, with_role);
     struct json_writer w;
 
     json_writer_init(&w, out);
@@ -182,10 +212,7 @@ void node_object_write(struct vk_buf *out, const struct node_identity *id,
     json_put_string(&w, "kind", "Node");
     json_begin_object(&w, "metadata");
     json_put_string(&w, "name", id->name);
-    json_begin_object(&w, "labels");
-    for (size_t i = 0; i < n; i++)
-        json_put_string(&w, labels[i].key, labels[i].value);
-    json_end_object(&w);
+    (void)write_labels(&w, id, capacity, with_role, NULL);
     json_end_object(&w);
     json_begin_object(&w, "spec");
     if (id->taint) {
@@ -234,8 +261,6 @@ bool node_adopt_patch_write(struct vk_buf *out, const struct node_identity *id,
                             bool with_role)
 {
     const struct json *have = json_get(json_get(node, "metadata"), "labels");
-    struct label labels[LABEL_COUNT];
-    size_t n = labels_of(labels, id, capacity, with_role);
     bool add_taint = id->taint && !has_taint(node, id->taint);
     bool changed = add_taint;
     struct json_writer w;
@@ -243,14 +268,7 @@ bool node_adopt_patch_write(struct vk_buf *out, const struct node_identity *id,
     json_writer_init(&w, out);
     json_begin_object(&w, NULL);
     json_begin_object(&w, "metadata");
-    json_begin_object(&w, "labels");
-    for (size_t i = 0; i < n; i++) {
-        if (vk_streq(json_string(json_get(have, labels[i].key)), labels[i].value))
-            continue;
-        json_put_string(&w, labels[i].key, labels[i].value);
-        changed = true;
-    }
-    json_end_object(&w);
+    changed |= write_labels(&w, id, capacity, with_role, have);
     json_end_object(&w);
     if (add_taint) {
         /* A merge patch replaces the list, so the taints of others are written again. */

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "base/json.h"
 #include "base/json_writer.h"
 #include "kubelet/provider.h"
 
@@ -24,6 +25,8 @@ struct node_identity {
     const char *kubelet_version;    /* "v1.37.2-aci-kubelet-0.1.0" */
     const char *runtime_version;    /* "aci://2025-09-01" */
     const struct node_taint *taint; /* NULL: none */
+    /* Beside the node's own; where one has the key of an own one, it counts. */
+    struct json_pairs labels;
 };
 
 /* Times are wall clock nanoseconds. */

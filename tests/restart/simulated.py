@@ -16,7 +16,8 @@ from world import World, is_running
 EMULATOR_FLAGS = ("--engine", "simulated", "--put-latency", "50ms", "--start-latency", "300ms")
 # A run makes more groups than the service allows in so short a time.
 KUBELET_FLAGS = ("--arm-limits", "off", "--create-limits", "off", "--delete-limits", "off",
-                 "--orphan-sweep-interval", "2s", "--v", "2")
+                 "--orphan-sweep-interval", "2s", "--node-labels",
+                 "topology.kubernetes.io/zone=zone-1,tests.example/tier=burst", "--v", "2")
 
 
 def pod(name, *command, **fields):

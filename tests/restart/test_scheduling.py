@@ -10,6 +10,7 @@ import threading
 import kubernetes
 import pytest
 
+import simulated
 from polling import eventually
 from world import TESTS
 
@@ -69,6 +70,14 @@ def heartbeats(world):
     finally:
         over.set()
         thread.join()
+
+
+def test_a_pod_finds_the_node_by_a_label_of_the_option(world, namespace):
+    world.apply(namespace, simulated.pod(
+        "chosen", "serve", nodeName=None,
+        nodeSelector={"tests.example/tier": "burst", "topology.kubernetes.io/zone": "zone-1"}))
+    eventually(lambda: world.pod(namespace, "chosen").spec.node_name == world.node, 90,
+               "the scheduler binds it")
 
 
 @pytest.fixture(name="machines", scope="module")

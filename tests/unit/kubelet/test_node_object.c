@@ -74,6 +74,30 @@ static void labels_are_those_of_aks_virtual_nodes(void **state)
     assert_string_equal(label(node, "kubernetes.azure.com/managed"), "false");
 }
 
+static void labels_of_the_administrator_come_beside_and_count_more(void **state)
+{
+    static struct json_pair more[] = {{"topology.kubernetes.io/zone", "westeurope-1"},
+                                      {"type", "burst"}};
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct node_identity id = identity;
+    struct vk_buf out VK_BUF_AUTO;
+    struct node_conditions conditions;
+    const struct json *node;
+
+    (void)state;
+    id.labels = (struct json_pairs){more, 2};
+    vk_buf_init(&out, LIMIT);
+    node_conditions_init(&conditions, NOW_NS);
+    node_object_write(&out, &id, &capacity, &conditions, true, NOW_NS);
+    node = parse(arena, vk_buf_peek(&out));
+    assert_string_equal(label(node, "topology.kubernetes.io/zone"), "westeurope-1");
+    assert_string_equal(label(node, "type"), "burst");
+    assert_string_equal(label(node, "kubernetes.io/os"), "linux");
+    /* What was written lacks nothing of it. */
+    vk_buf_clear(&out);
+    assert_false(node_adopt_patch_write(&out, &id, &capacity, node, true));
+}
+
 static void role_is_left_out_for_restricted_identities(void **state)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
@@ -196,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_those_of_aks_virtual_nodes),
+        cmocka_unit_test(labels_of_the_administrator_come_beside_and_count_more),
         cmocka_unit_test(role_is_left_out_for_restricted_identities),
         cmocka_unit_test(status_says_where_the_kubelet_port_is),
         cmocka_unit_test(conditions_move_their_time_only_on_change),
