@@ -13,14 +13,17 @@
 #include "kubelet/pods/lifecycle_shutdown.h"
 #include "kubelet/pods/lifecycle_start.h"
 #include "kubelet/pods/pod_workers.h"
+#include "kubelet/pods/refusal_pace.h"
+#include "kubelet/pods/status_generate.h"
 #include "kubelet/pods/work_queue.h"
 
 struct pod_workers {
     struct vk_loop *loop;
     struct pod_workers_config config;
-    struct work_queue *queue;    /* keyed by UID */
-    struct vk_map *by_uid;       /* UID -> struct pod_worker */
-    struct vk_map *early;        /* UID -> struct early_report, until the pods are known */
+    struct work_queue *queue; /* keyed by UID */
+    struct vk_map *by_uid;    /* UID -> struct pod_worker */
+    struct vk_map *early;     /* UID -> struct early_report, until the pods are known */
+    struct refusal_pace *refusals;
     struct vk_list resolve_wait; /* workers that wait until fewer resolve */
     size_t resolving;
     size_t counts[POD_WORKER_STATES];
@@ -67,8 +70,8 @@ struct pod_worker {
     bool is_changing; /* update_pod or restart_pod is under way: no deletion waits for its end */
     bool is_compared; /* with the images of a group that this process has not made */
     bool shows_stale; /* told that a volume shows old labels or annotations */
-    bool is_given_up; /* a DaemonSet's pod that can't run here, in generation ... */
-    int64_t given_up_generation, update_generation;
+    bool is_refused;  /* it can't run here, in generation ..., and waits */
+    int64_t refused_generation, update_generation;
     int64_t finished_at_ms; /* wall clock: when we noticed that the pod had ended */
     int64_t finished_mono_ms;
     int64_t retry_at_ms; /* monotonic; nothing but a restart is tried before */
@@ -128,10 +131,18 @@ void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool i
 void worker_wait_for_rights(struct pod_worker *w);
 /* The platform made a group: this worker lacks no right, and others may not either. */
 void worker_had_rights(struct pod_worker *w);
-/* True while the pod is as it was when it was found to be one that can't run here. */
-bool worker_is_given_up(const struct pod_worker *w);
-/* Phase Failed with an Event; nothing is tried again. */
+/* The pod can't run here. It fails, at once or, where it would be replaced, at its controller's
+ * pace (refusal_pace.h); a DaemonSet's stays Pending. */
+void worker_refuse(struct pod_worker *w, const char *reason, const char *message);
+/* True while it waits for that and is as it was when it was refused. */
+bool worker_is_refused(const struct pod_worker *w);
+/* Such a one fails if it is its turn. */
+void worker_fail_in_turn(struct pod_worker *w);
+/* Phase Failed with an Event; nothing is tried again. _told: there has been an Event. */
 void worker_fail(struct pod_worker *w, const char *reason, const char *message);
+void worker_fail_told(struct pod_worker *w, const char *reason, const char *message);
+/* The status tells what the pod waits for. */
+void worker_show_waiting(struct pod_worker *w, const struct waiting_reason *why);
 /* A group that was there is not any more. True: the pod has failed; else it is to be made anew. */
 bool worker_group_lost(struct pod_worker *w);
 /* ErrImagePull becomes ImagePullBackOff while the pod waits for the next try. */

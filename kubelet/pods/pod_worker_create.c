@@ -182,8 +182,12 @@ void worker_create(struct pod_worker *w)
     const struct provider *p = all->config.provider;
     struct vk_err err;
 
-    if (!all->pods_synced || !is_provider_ready(all) || worker_is_given_up(w))
+    if (!all->pods_synced || !is_provider_ready(all))
         return;
+    if (worker_is_refused(w)) {
+        worker_fail_in_turn(w);
+        return;
+    }
     worker_show_image_backoff(w);
     if (worker_must_wait(w) || is_lost_at_start(w))
         return;

@@ -12,7 +12,7 @@
 
 static const char *const lost_reason = "ContainerGroupLost";
 
-void worker_fail(struct pod_worker *w, const char *reason, const char *message)
+void worker_fail_told(struct pod_worker *w, const char *reason, const char *message)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_status s;
@@ -21,8 +21,13 @@ void worker_fail(struct pod_worker *w, const char *reason, const char *message)
               LS("reason", reason), LS("err", message));
     status_of_failed(w->pod, worker_status(w), reason, message, arena, &s);
     status_manager_set(w->all->config.status, w->pod, &s);
-    worker_event(w, "Warning", reason, message);
     worker_set_state(w, POD_WORKER_FINISHED);
+}
+
+void worker_fail(struct pod_worker *w, const char *reason, const char *message)
+{
+    worker_fail_told(w, reason, message);
+    worker_event(w, "Warning", reason, message);
 }
 
 static bool is_image_error(const struct vk_err *err)
@@ -55,7 +60,7 @@ static void tell_once(struct pod_worker *w, const struct vk_err *err, const char
     worker_event(w, "Warning", reason, err->msg);
 }
 
-static void show_waiting(struct pod_worker *w, const struct waiting_reason *why)
+void worker_show_waiting(struct pod_worker *w, const struct waiting_reason *why)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_status s;
@@ -72,10 +77,10 @@ static void wait_for_image(struct pod_worker *w, const struct vk_err *err)
     if (delay < err->retry_after_ms)
         delay = err->retry_after_ms;
     tell_once(w, err, "Failed");
-    show_waiting(w, &(struct waiting_reason){.reason = err->reason,
-                                             .message = err->msg,
-                                             .container_reason = "ErrImagePull",
-                                             .image_of = err->msg});
+    worker_show_waiting(w, &(struct waiting_reason){.reason = err->reason,
+                                                    .message = err->msg,
+                                                    .container_reason = "ErrImagePull",
+                                                    .image_of = err->msg});
     w->last_error = *err;
     w->image_waits = true;
     w->image_backoff_shown = false;
@@ -91,10 +96,10 @@ void worker_show_image_backoff(struct pod_worker *w)
     if (!w->image_waits || w->image_backoff_shown || w->retry_at_ms <= vk_mono_ms())
         return;
     w->image_backoff_shown = true;
-    show_waiting(w, &(struct waiting_reason){.reason = err->reason,
-                                             .message = err->msg,
-                                             .container_reason = "ImagePullBackOff",
-                                             .image_of = err->msg});
+    worker_show_waiting(w, &(struct waiting_reason){.reason = err->reason,
+                                                    .message = err->msg,
+                                                    .container_reason = "ImagePullBackOff",
+                                                    .image_of = err->msg});
 }
 
 static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool is_platform)
@@ -108,13 +113,13 @@ static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool 
     log_warning("Failed to create the pod's container group, trying again",
                 LS("pod", pod_key(w->pod)), LS("podUID", w->pod->meta.uid), LERR(err));
     tell_once(w, err, reason);
-    show_waiting(w, &(struct waiting_reason){
-                        .reason = reason,
-                        .message = err->msg,
-                        .container_reason = is_missing ? "CreateContainerConfigError"
-                                            : is_quota ? err->reason
-                                                       : NULL,
-                    });
+    worker_show_waiting(w, &(struct waiting_reason){
+                               .reason = reason,
+                               .message = err->msg,
+                               .container_reason = is_missing ? "CreateContainerConfigError"
+                                                   : is_quota ? err->reason
+                                                              : NULL,
+                           });
     w->image_waits = false;
     if (is_quota)
         pod_workers_make_room(w->all);
@@ -163,48 +168,6 @@ void worker_had_rights(struct pod_worker *w)
     }
 }
 
-bool worker_is_given_up(const struct pod_worker *w)
-{
-    return w->is_given_up && w->given_up_generation == w->pod->meta.generation;
-}
-
-static bool is_daemon(const struct pod *pod)
-{
-    const struct owner_reference *owners = pod->meta.owner_references.v;
-
-    for (size_t i = 0; i < pod->meta.owner_references.n; i++)
-        if (owners[i].controller && vk_streq(owners[i].kind, "DaemonSet") &&
-            vk_starts(owners[i].api_version, "apps/"))
-            return true;
-    return false;
-}
-
-/*
- * Failed, it would be deleted and replaced by its controller, for ever, since no scheduler comes in
- * between: it waits instead, until somebody changes it. Its one Event is the same one after a
- * restart of this process.
- */
-static void give_up(struct pod_worker *w, const char *reason, const char *message)
-{
-    const struct object_meta *meta = &w->pod->meta;
-    const struct object_reference about = {.kind = "Pod",
-                                           .namespace_ = meta->namespace_,
-                                           .name = meta->name,
-                                           .uid = meta->uid,
-                                           .api_version = "v1"};
-    char *key VK_AUTOFREE = vk_asprintf("given up/%s/%s/%s", meta->uid, reason, message);
-
-    log_warning("A DaemonSet's pod can't run on this node; it stays Pending",
-                LS("pod", pod_key(w->pod)), LS("podUID", meta->uid), LS("reason", reason),
-                LS("err", message));
-    w->is_given_up = true;
-    w->given_up_generation = meta->generation;
-    event_recorder_emit_counted(w->all->config.events, &about, "Warning", reason, message, key, 1,
-                                0, 0);
-    show_waiting(w, &(struct waiting_reason){
-                        .reason = reason, .message = message, .container_reason = reason});
-}
-
 void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool is_platform)
 {
     const char *fallback = is_platform ? "ProviderFailed" : "FailedResolvePod";
@@ -213,10 +176,7 @@ void worker_create_failed(struct pod_worker *w, const struct vk_err *err, bool i
     if (is_permanent(err, is_platform)) {
         const char *reason = vk_str_empty(err->reason) ? fallback : err->reason;
 
-        if (is_daemon(w->pod))
-            give_up(w, reason, err->msg);
-        else
-            worker_fail(w, reason, err->msg);
+        worker_refuse(w, reason, err->msg);
     } else if (is_platform && is_image_error(err)) {
         wait_for_image(w, err);
     } else {

@@ -299,7 +299,7 @@ void pod_workers_update(struct pod_workers *all, const struct pod *pod, bool ini
         worker_changed(w, old);
         pod_unref(old);
         status_manager_observe(all->config.status, pod);
-        if (w->is_given_up && !worker_is_given_up(w))
+        if (w->is_refused && !worker_is_refused(w))
             worker_queue(w);
     }
     if (pod_is_terminating(pod))
@@ -460,6 +460,7 @@ struct pod_workers *pod_workers_new(struct vk_loop *loop, const struct pod_worke
     all->by_uid = vk_map_new();
     all->early = vk_map_new();
     vk_list_init(&all->resolve_wait);
+    all->refusals = refusal_pace_new(r->refused_initial_ms, r->refused_max_ms);
     all->queue =
         work_queue_new(loop,
                        &(struct work_queue_config){
@@ -511,6 +512,7 @@ void pod_workers_free(struct pod_workers *all)
         pod_workers_stop(all);
     vk_map_free(all->by_uid, worker_free);
     vk_map_free(all->early, early_free);
+    refusal_pace_free(all->refusals);
     vk_free(all);
 }
 

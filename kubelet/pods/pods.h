@@ -20,12 +20,13 @@ struct pods;
 /*
  * How long a pod waits before the next try; 0: 1 s to 2 min, 10 s to 5 min for an image, 30 s to
  * 5 min for a right of the node's on the platform. One that another pod could use meanwhile is
- * looked at after rights_look_ms; 0: 5 s.
+ * looked at after rights_look_ms; 0: 5 s. refused: see refusal_pace.h.
  */
 struct pod_retries {
     int64_t initial_ms, max_ms;
     int64_t image_initial_ms, image_max_ms;
     int64_t rights_initial_ms, rights_max_ms, rights_look_ms;
+    int64_t refused_initial_ms, refused_max_ms;
 };
 /* Text is copied; the pointers are borrowed until pods_free. */
 struct pods_config {

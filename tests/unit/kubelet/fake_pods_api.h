@@ -96,7 +96,7 @@ static inline void fake_write_pod(struct json_writer *w, const char *key, const 
     if (p->owner_kind) {
         json_begin_array(w, "ownerReferences");
         json_begin_object(w, NULL);
-        json_put_string(w, "apiVersion", "apps/v1");
+        json_put_string(w, "apiVersion", vk_streq(p->owner_kind, "Job") ? "batch/v1" : "apps/v1");
         json_put_string(w, "kind", p->owner_kind);
         json_put_string(w, "name", "owner");
         json_put_string(w, "uid", "owner-uid");

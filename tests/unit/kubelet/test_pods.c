@@ -343,39 +343,6 @@ static void a_right_that_one_pod_finds_granted_is_tried_by_the_others(void **sta
     assert_int_equal(w->memory.creates, 5);
 }
 
-static void a_daemon_that_cannot_run_here_waits_with_one_event(void **state)
-{
-    struct world *w = *state;
-    struct fake_pod *p;
-
-    w->api.owner_kind = "DaemonSet";
-    w->memory.fail_creates = 1;
-    vk_err_set(&w->memory.error, VK_UNSUPPORTED, "no hostPath on ACI");
-    vk_err_reason(&w->memory.error, "UnsupportedPodField");
-    p = start_one(w, SPEC_ALWAYS);
-    RUN_UNTIL(w, vk_streq(world_status(w, "web", "reason"), "UnsupportedPodField"));
-    assert_string_equal(world_status(w, "web", "phase"), "Pending");
-    assert_string_equal(world_status(w, "web", "message"), "no hostPath on ACI");
-    RUN_UNTIL(w, world_told(w, "UnsupportedPodField: no hostPath on ACI"));
-    /* Whatever happens to it, as long as it asks for the same. Another pod's fifth try shows that
-     * it would have been tried again by now. */
-    fake_send_event(&w->api, "MODIFIED", p);
-    w->api.owner_kind = NULL;
-    w->memory.fail_creates = 5;
-    w->memory.run_at_once = true;
-    vk_err_set(&w->memory.error, VK_UNAVAILABLE, "not now");
-    fake_add(&w->api, "other", "uid-2", SPEC_ALWAYS, NULL);
-    RUN_UNTIL(w, vk_streq(world_status(w, "other", "phase"), "Running"));
-    assert_int_equal(w->memory.creates, 1 + 6);
-    RUN_UNTIL(w, w->api.event_posts == 2);
-    assert_string_equal(world_status(w, "web", "phase"), "Pending");
-    /* A new image, say. */
-    p->generation++;
-    fake_send_event(&w->api, "MODIFIED", p);
-    RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
-    assert_int_equal(w->memory.creates, 1 + 6 + 1);
-}
-
 static void room_ends_the_wait_for_a_quota(void **state)
 {
     struct world *w = *state;
@@ -576,7 +543,6 @@ int main(void)
         ONE(every_permanent_code_fails_the_pod_at_once),
         ONE(a_right_that_the_node_lacks_is_waited_for),
         ONE(a_right_that_one_pod_finds_granted_is_tried_by_the_others),
-        ONE(a_daemon_that_cannot_run_here_waits_with_one_event),
         ONE(room_ends_the_wait_for_a_quota),
         ONE(inaccessible_image_waits_and_recovers),
         ONE(missing_config_map_waits_until_it_appears),
