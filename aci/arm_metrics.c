@@ -19,11 +19,10 @@ static const struct prometheus_bounds seconds = {{0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 static const struct prometheus_bounds wait_seconds = {{0.01, 0.1, 0.5, 1, 5, 15, 60, 300, 1800}, 9};
 static const char *const kinds[THROTTLE_KINDS] = {
     [THROTTLE_READS] = "read", [THROTTLE_WRITES] = "write", [THROTTLE_DELETES] = "delete"};
-static const char *const priorities[THROTTLE_PRIORITIES] = {[THROTTLE_USER] = "user",
-                                                            [THROTTLE_DELETE] = "delete",
-                                                            [THROTTLE_CREATE] = "create",
-                                                            [THROTTLE_TRACK] = "track",
-                                                            [THROTTLE_RETRY_IMAGE] = "retry-image"};
+static const char *const priorities[THROTTLE_PRIORITIES] = {
+    [THROTTLE_USER] = "user",   [THROTTLE_DELETE] = "delete",
+    [THROTTLE_STOP] = "stop",   [THROTTLE_CREATE] = "create",
+    [THROTTLE_TRACK] = "track", [THROTTLE_RETRY_IMAGE] = "retry-image"};
 
 void arm_metrics_waited(struct arm_metrics *m, enum throttle_priority priority, int64_t ms)
 {

@@ -24,6 +24,7 @@ struct throttle {
     struct queue queues[THROTTLE_PRIORITIES][THROTTLE_KINDS];
     struct token_bucket buckets[THROTTLE_KINDS];
     struct sliding_window creates, deletes;
+    bool is_creates_turn; /* a stop had the last one */
     size_t max_in_flight, waiting;
     size_t in_flight[THROTTLE_KINDS];
     uint64_t sent[THROTTLE_KINDS], throttled[THROTTLE_KINDS];
@@ -175,8 +176,20 @@ static void go(struct throttle *t, struct throttle_ticket *ticket, int64_t now_m
     if (window) {
         sliding_window_take(window);
     }
+    if (ticket->kind == THROTTLE_WRITES)
+        t->is_creates_turn = ticket->priority == THROTTLE_STOP;
     t->in_flight[ticket->kind]++;
     t->sent[ticket->kind]++;
+}
+
+/* The most urgent first; stops and creates in turn. */
+static int priority_at(const struct throttle *t, int place)
+{
+    if (!t->is_creates_turn)
+        return place;
+    return place == THROTTLE_STOP     ? THROTTLE_CREATE
+           : place == THROTTLE_CREATE ? THROTTLE_STOP
+                                      : place;
 }
 
 struct throttle_ticket *throttle_next(struct throttle *t, int64_t now_ms, bool reads_only,
@@ -184,7 +197,8 @@ struct throttle_ticket *throttle_next(struct throttle *t, int64_t now_ms, bool r
 {
     const bool is_full = t->max_in_flight && total_in_flight(t) >= t->max_in_flight;
     int64_t soonest = -1;
-    for (int p = 0; p < THROTTLE_PRIORITIES; p++) {
+    for (int place = 0; place < THROTTLE_PRIORITIES; place++) {
+        const int p = priority_at(t, place);
         /* The end of some request under way wakes the others. */
         if (is_full && p > THROTTLE_USER)
             break;

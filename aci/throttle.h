@@ -3,7 +3,9 @@
  * Which request to ARM goes next, and when. Requests wait here instead of being refused there:
  * ARM's token buckets per kind, ACI's own limits on creates and deletes, so many requests under way
  * at most. Among those that wait: by priority, inside it fair between owners (namespaces), for one
- * owner first come first served. Decides only; the caller brings the time and sends.
+ * owner first come first served. Stops and creates want the same bucket and are worth the same: a
+ * thousand pods that end would keep others from starting for as long as their grace period lasts,
+ * and the other way round. Decides only; the caller brings the time and sends.
  */
 #pragma once
 
@@ -18,11 +20,12 @@
 enum throttle_priority {
     THROTTLE_USER, /* somebody waits at a terminal: exec, logs */
     THROTTLE_DELETE,
+    THROTTLE_STOP, /* a container is told to end; takes turns with creates */
     THROTTLE_CREATE,
     THROTTLE_TRACK,
     THROTTLE_RETRY_IMAGE, /* a PUT that failed for its image before */
 };
-#define THROTTLE_PRIORITIES 5
+#define THROTTLE_PRIORITIES 6
 
 /* More than this waiting is refused: 5,000 pods with a few requests each. */
 #define THROTTLE_MAX_WAITING 20000

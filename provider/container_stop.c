@@ -171,7 +171,7 @@ static void post(struct container_stop *s)
     const struct exec_target target = {.group = s->group,
                                        .container = s->container,
                                        .owner = s->namespace_,
-                                       .priority = THROTTLE_DELETE};
+                                       .priority = THROTTLE_STOP};
 
     vk_buf_clear(&s->screen);
     s->call =

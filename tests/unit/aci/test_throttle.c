@@ -126,6 +126,46 @@ static void a_flood_of_one_namespace_costs_another_one_turn(void **state)
     throttle_free(t);
 }
 
+static void ends_and_starts_take_turns(void **state)
+{
+    (void)state;
+    struct throttle *t = limited(4, 1, 0);
+    struct request all[] = {
+        request(THROTTLE_WRITES, THROTTLE_CREATE, "ns", "c1"),
+        request(THROTTLE_WRITES, THROTTLE_CREATE, "ns", "c2"),
+        request(THROTTLE_WRITES, THROTTLE_CREATE, "ns", "c3"),
+        request(THROTTLE_WRITES, THROTTLE_STOP, "ns", "s1"),
+        request(THROTTLE_WRITES, THROTTLE_STOP, "ns", "s2"),
+        request(THROTTLE_WRITES, THROTTLE_STOP, "ns", "s3"),
+        request(THROTTLE_READS, THROTTLE_CREATE, "ns", "look"),
+    };
+    for (size_t i = 0; i < VK_COUNT(all); i++)
+        enter(t, &all[i], 1000);
+    ASSERT_GO(t, 1000, "s1 look c1 s2 c2");
+    ASSERT_GO(t, 2000, "s3");
+    ASSERT_GO(t, 3000, "c3");
+    throttle_free(t);
+}
+
+static void creates_that_may_not_go_hold_no_end_back(void **state)
+{
+    (void)state;
+    struct throttle_limits limits = {.creates = {{1, 60000}}, .create_count = 1};
+    struct throttle *t = throttle_new(&limits, 1000);
+    struct request all[] = {
+        request(THROTTLE_WRITES, THROTTLE_CREATE, "ns", "c1"),
+        request(THROTTLE_WRITES, THROTTLE_CREATE, "ns", "c2"),
+        request(THROTTLE_WRITES, THROTTLE_STOP, "ns", "s1"),
+        request(THROTTLE_WRITES, THROTTLE_STOP, "ns", "s2"),
+    };
+    all[2].ticket.is_group_write = all[3].ticket.is_group_write = false;
+    for (size_t i = 0; i < VK_COUNT(all); i++)
+        enter(t, &all[i], 1000);
+    ASSERT_GO(t, 1000, "s1 c1 s2");
+    ASSERT_GO(t, 61001, "c2");
+    throttle_free(t);
+}
+
 static void tells_when_to_ask_again(void **state)
 {
     (void)state;
@@ -418,6 +458,8 @@ int main(void)
         cmocka_unit_test(the_most_urgent_goes_first),
         cmocka_unit_test(creates_are_fair_between_namespaces_and_in_order_inside),
         cmocka_unit_test(a_flood_of_one_namespace_costs_another_one_turn),
+        cmocka_unit_test(ends_and_starts_take_turns),
+        cmocka_unit_test(creates_that_may_not_go_hold_no_end_back),
         cmocka_unit_test(tells_when_to_ask_again),
         cmocka_unit_test(only_reads_go_while_the_peer_is_probed),
         cmocka_unit_test(what_is_throttled_all_the_same_waits_and_goes_first),
