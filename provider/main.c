@@ -121,20 +121,6 @@ static int run_subcommand(int argc, char **argv)
     return -1;
 }
 
-static int read_leader_lease(struct program *p, struct vk_err *err)
-{
-    const struct aci_kubelet_options *o = &p->options;
-
-    p->leader_lease = (struct leader_lease){
-        .namespace_ = o->lease_namespace,
-        .name = o->lease_name,
-        .timing = {o->lease_duration_ms, o->renew_deadline_ms, o->retry_period_ms},
-    };
-    if (o->leader_elect && leader_timing_check(&p->leader_lease.timing, err) < 0)
-        return vk_err_wrap(err, "--leader-elect");
-    return 0;
-}
-
 /* Returns an exit code, or -1 to go on. */
 static int read_options(struct program *p, int argc, char **argv)
 {
@@ -163,8 +149,7 @@ static int read_options(struct program *p, int argc, char **argv)
         fprintf(stderr, "aci-kubelet: unknown command '%s'; see aci-kubelet --help\n", rest[0]);
         return EXIT_USAGE;
     }
-    if (aci_kubelet_options_complete(&p->options, p->arena, &err) < 0 ||
-        read_leader_lease(p, &err) < 0) {
+    if (aci_kubelet_options_complete(&p->options, p->arena, &err) < 0) {
         fprintf(stderr, "aci-kubelet: %s\n", err.msg);
         return EXIT_USAGE;
     }
@@ -293,6 +278,11 @@ static int make_kubelet(struct program *p, struct vk_err *err)
         .user = p,
     };
 
+    p->leader_lease = (struct leader_lease){
+        .namespace_ = o->lease_namespace,
+        .name = o->lease_name,
+        .timing = {o->lease_duration_ms, o->renew_deadline_ms, o->retry_period_ms},
+    };
     p->taint = (struct node_taint){o->taint_key, o->taint_value, o->taint_effect};
     return kubelet_new(p->loop, p->http, &config, &p->provider, &p->kubelet, err);
 }

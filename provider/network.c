@@ -62,13 +62,18 @@ static int refuse(struct vk_err *err, const char *annotation, const char *rule)
                       annotation, rule);
 }
 
+bool network_is_subnet_id(const char *id)
+{
+    return vk_starts(id, "/subscriptions/") && strstr(id, "/subnets/");
+}
+
 static int check_subnets(const char *text, struct vk_err *err)
 {
     struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct vk_str rest = vk_str_of(text);
     size_t n = 0;
     for (const char *id = annotation_next(&rest, arena); id; id = annotation_next(&rest, arena)) {
-        if (!vk_starts(id, "/subscriptions/") || !strstr(id, "/subnets/") || ++n > MAX_SUBNETS)
+        if (!network_is_subnet_id(id) || ++n > MAX_SUBNETS)
             return refuse(
                 err, "subnets",
                 "takes resource ids of subnets (/subscriptions/.../subnets/NAME); name at "

@@ -10,6 +10,8 @@
 #include "provider/annotations.h"
 #include "provider/group_layout.h"
 
+/* As far as the shape tells: /subscriptions/.../subnets/NAME. */
+bool network_is_subnet_id(const char *id);
 /* The group stands in a subnet: the pod's or the node's. */
 bool network_has_subnet(const struct pod_annotations *annotations, const struct provider_env *env);
 bool network_is_public(const struct pod_annotations *annotations, const struct provider_env *env);

@@ -59,10 +59,16 @@ extern const struct option_set aci_kubelet_option_set;
 
 /*
  * Completes what flags, environment and file left open from AKS's azure.json where --azure-config
- * names one, then checks what must be there. Errors: VK_INVALID naming the option and the way out.
+ * names one, then checks that what must be there is, and aci_kubelet_options_check. Errors:
+ * VK_INVALID naming the option and the way out.
  */
 VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
                                                struct vk_arena *arena, struct vk_err *err);
+/* Of all that is there: whether the program, the API server and Azure can take it. Errors: as
+ * above.
+ */
+VK_MUST_CHECK int aci_kubelet_options_check(const struct aci_kubelet_options *o,
+                                            struct vk_arena *arena, struct vk_err *err);
 /* As far as a command needs it that only looks at container groups: completed from azure.json,
  * subscription, resource group and credentials checked. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o,

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of the options after they were read: completed, checked, turned into settings. */
+/* What becomes of the options after they were read: completed, turned into settings. */
 #include "provider/options.h"
-
-#include <arpa/inet.h>
 
 #include "base/file.h"
 #include "kubelet/api/label_list.h"
-#include "kubelet/api/quantity.h"
 
 #define MAX_KUBECONFIG_BYTES (128u << 10)
 
@@ -50,31 +47,6 @@ static int require(const char *value, const char *option, const char *way_out, s
     if (!vk_str_empty(value))
         return 0;
     return vk_err_set(err, VK_INVALID, "--%s is missing: %s", option, way_out);
-}
-
-static int check_capacity(const struct aci_kubelet_options *o, struct vk_err *err)
-{
-    int64_t n;
-
-    if (!quantity_milli(o->cpu, &n) || n <= 0)
-        return vk_err_set(err, VK_INVALID, "--cpu '%s': expected a quantity like 100 or 500m",
-                          o->cpu);
-    if (!quantity_value(o->memory, &n) || n <= 0)
-        return vk_err_set(err, VK_INVALID, "--memory '%s': expected a quantity like 512Gi",
-                          o->memory);
-    return 0;
-}
-
-/* The API server takes nothing else as a node's InternalIP, and says so only once the node exists.
- */
-static int check_node_ip(const char *text, struct vk_err *err)
-{
-    struct in6_addr address;
-
-    if (inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1)
-        return 0;
-    return vk_err_set(err, VK_INVALID, "--node-ip '%s': expected an IP address like 10.0.0.7",
-                      text);
 }
 
 static int check_certificates(const struct aci_kubelet_options *o, struct vk_err *err)
@@ -144,26 +116,19 @@ int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throt
 int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena *arena,
                                  struct vk_err *err)
 {
-    struct throttle_limits limits;
-    struct json_pairs labels;
-
     if (vk_str_empty(o->lease_name))
         o->lease_name = vk_arena_printf(arena, "aci-kubelet-%s", o->nodename);
-    if (read_azure_config(o, arena, err) < 0 || check_capacity(o, err) < 0 ||
-        aci_kubelet_options_labels(o, arena, &labels, err) < 0 ||
-        aci_kubelet_options_limits(o, &limits, err) < 0)
-        return -(int)err->code;
-    if (require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
+    if (read_azure_config(o, arena, err) < 0 ||
+        require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
         require(o->node_ip, "node-ip",
                 "give the address at which the API server reaches this process", err) < 0 ||
-        check_node_ip(o->node_ip, err) < 0 ||
         require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
         require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
             0 ||
         require(o->location, "location", "name the Azure region, such as westeurope", err) < 0 ||
-        check_certificates(o, err) < 0)
+        check_certificates(o, err) < 0 || check_client(o, err) < 0)
         return -(int)err->code;
-    return check_client(o, err);
+    return aci_kubelet_options_check(o, arena, err);
 }
 
 int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_arena *arena,
@@ -206,9 +171,6 @@ int aci_kubelet_options_groups(const struct aci_kubelet_options *o, struct vk_ar
         .kube_proxy_cluster_cidr = o->cluster_cidr,
     };
 
-    if (vk_str_empty(o->log_analytics_id) != vk_str_empty(o->log_analytics_key))
-        return vk_err_set(err, VK_INVALID,
-                          "--log-analytics-id and --log-analytics-key belong together: give both");
     if (!vk_str_empty(o->log_analytics_key))
         out.log_workspace_key =
             vk_arena_secret(arena, o->log_analytics_key, strlen(o->log_analytics_key));

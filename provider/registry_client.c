@@ -43,15 +43,24 @@ struct registry_fetch {
 
 static void on_answer(void *user, const struct http_response *response, const struct vk_err *err);
 
-static int add_mirror(struct registry_client *c, const char *line, struct vk_err *err)
+int registry_mirror_check(const char *line, struct vk_err *err)
 {
     const char *eq = strchr(line, '=');
-    char *registry VK_AUTOFREE = eq ? vk_strndup(line, (size_t)(eq - line)) : NULL;
 
     if (!eq || eq == line || (!vk_starts(eq + 1, "https://") && !vk_starts(eq + 1, "http://")))
         return vk_err_set(err, VK_INVALID,
                           "registry mirror '%s': expected HOST=https://MIRROR or *=https://MIRROR",
                           line);
+    return 0;
+}
+
+static int add_mirror(struct registry_client *c, const char *line, struct vk_err *err)
+{
+    const char *eq = strchr(line, '=');
+    char *registry VK_AUTOFREE = eq ? vk_strndup(line, (size_t)(eq - line)) : NULL;
+
+    if (registry_mirror_check(line, err) < 0)
+        return -(int)err->code;
     vk_free(vk_map_put(c->mirrors, registry, vk_strdup(eq + 1)));
     return 0;
 }

@@ -27,7 +27,9 @@ struct registry_client_config {
     const char *const *mirrors;
     size_t mirror_count;
 };
-/* Errors: VK_INVALID naming a mirror that is no HOST=URL. */
+/* One line of them. Errors: VK_INVALID naming a mirror that is no HOST=URL. */
+VK_MUST_CHECK int registry_mirror_check(const char *line, struct vk_err *err);
+/* Errors: as registry_mirror_check. */
 VK_MUST_CHECK int registry_client_new(struct http_client *http,
                                       const struct registry_client_config *config,
                                       struct registry_client **ret, struct vk_err *err);

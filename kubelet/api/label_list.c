@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "base/str.h"
-
 #define NAME_MAX_BYTES 63
 #define PREFIX_MAX_BYTES 253
 
@@ -14,7 +12,7 @@ static bool is_alphanumeric(char c)
 }
 
 /* Letters and digits at both ends, also '-', '_' and '.' between them. */
-static bool is_name(struct vk_str s)
+bool label_is_value(struct vk_str s)
 {
     if (s.n == 0 || s.n > NAME_MAX_BYTES || !is_alphanumeric(s.p[0]) ||
         !is_alphanumeric(s.p[s.n - 1]))
@@ -31,7 +29,7 @@ static bool is_dns_character(char c)
 }
 
 /* Parts of lower case letters, digits and '-', which begins and ends none, with '.' between. */
-static bool is_subdomain(struct vk_str s)
+bool label_is_subdomain(struct vk_str s)
 {
     char before = '.';
 
@@ -48,16 +46,16 @@ static bool is_subdomain(struct vk_str s)
     return before != '.' && before != '-';
 }
 
-static bool is_key(struct vk_str s)
+bool label_is_key(struct vk_str s)
 {
     const char *slash = memchr(s.p, '/', s.n);
     size_t prefix;
 
     if (!slash)
-        return is_name(s);
+        return label_is_value(s);
     prefix = (size_t)(slash - s.p);
-    return is_subdomain((struct vk_str){s.p, prefix}) &&
-           is_name((struct vk_str){slash + 1, s.n - prefix - 1});
+    return label_is_subdomain((struct vk_str){s.p, prefix}) &&
+           label_is_value((struct vk_str){slash + 1, s.n - prefix - 1});
 }
 
 static bool has_key(const struct json_pairs *pairs, const char *key)
@@ -80,12 +78,12 @@ int label_list_parse(const struct json_strs *list, struct vk_arena *arena, struc
         const struct vk_str key = {item.p, n};
         const struct vk_str value = {equals ? equals + 1 : "", equals ? item.n - n - 1 : 0};
 
-        if (!is_key(key))
+        if (!label_is_key(key))
             return vk_err_set(err, VK_INVALID,
                               "'%s': '%.*s' is no key of a label; expected a name like tier or "
                               "example.com/tier",
                               list->v[i], (int)key.n, key.p);
-        if (value.n > 0 && !is_name(value))
+        if (value.n > 0 && !label_is_value(value))
             return vk_err_set(err, VK_INVALID,
                               "'%s': '%.*s' is no value of a label: at most 63 letters, digits, "
                               "'-', '_' and '.', a letter or digit at both ends",
