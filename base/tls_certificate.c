@@ -90,14 +90,19 @@ int tls_key_fingerprint(const struct vk_secret *key, char out[65], struct vk_err
 
 /* ---- names ---- */
 
+/* As Go writes it: system:node:NAME may be longer than the 64 characters of X.520, which OpenSSL
+ * counts in strings whose type it chooses itself. */
+static bool add_attribute(X509_NAME *subject, int nid, const char *value)
+{
+    return X509_NAME_add_entry_by_NID(subject, nid, V_ASN1_UTF8STRING, (const unsigned char *)value,
+                                      -1, -1, 0) == 1;
+}
+
 static bool add_subject(X509_NAME *subject, const struct certificate_names *names)
 {
-    const unsigned char *cn = (const unsigned char *)names->common_name;
-    const unsigned char *o = (const unsigned char *)names->organization;
-
-    return (!o || X509_NAME_add_entry_by_NID(subject, NID_organizationName, MBSTRING_UTF8, o, -1,
-                                             -1, 0) == 1) &&
-           X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8, cn, -1, -1, 0) == 1;
+    return (!names->organization ||
+            add_attribute(subject, NID_organizationName, names->organization)) &&
+           add_attribute(subject, NID_commonName, names->common_name);
 }
 
 static bool add_name(GENERAL_NAMES *list, int type, ASN1_STRING *value)

@@ -143,6 +143,32 @@ static void what_does_not_fit_is_named(void **state)
                      -VK_INVALID);
 }
 
+/* The node's name may have 63 characters, and its user is system:node: and that name. */
+static void a_long_name_is_said_as_a_whole(void **state)
+{
+    static const char user[] = "system:node:"
+                               "a23456789.123456789.123456789.123456789.123456789.123456789.123";
+    struct world *w = *state;
+    struct certificate_names longer = names;
+    struct certificate_validity validity;
+    X509_REQ *request;
+    struct vk_err err;
+    char found[128];
+
+    longer.common_name = user;
+    assert_int_equal(tls_self_signed_write(&w->key, &longer, 1, &w->text, &err), 0);
+    assert_int_equal(
+        tls_certificate_check(vk_buf_peek(&w->text), &w->key, &longer, &validity, &err), 0);
+    vk_buf_clear(&w->text);
+    assert_int_equal(tls_request_write(&w->key, &longer, &w->text, &err), 0);
+    request = read_request(w);
+    assert_int_equal(X509_NAME_get_text_by_NID(X509_REQ_get_subject_name(request), NID_commonName,
+                                               found, sizeof(found)),
+                     sizeof(user) - 1);
+    assert_string_equal(found, user);
+    X509_REQ_free(request);
+}
+
 static void bad_names_are_refused(void **state)
 {
     static const char *const bad[] = {"10.0.0.999"};
@@ -180,6 +206,7 @@ int main(void)
         TEST(a_request_of_a_client_has_no_alternative_names),
         TEST(a_certificate_of_its_own_is_good_for_its_key_its_names_and_its_time),
         TEST(what_does_not_fit_is_named),
+        TEST(a_long_name_is_said_as_a_whole),
         TEST(bad_names_are_refused),
         TEST(keys_are_told_apart_by_their_fingerprint),
     };
