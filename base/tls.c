@@ -38,11 +38,13 @@ struct pem_source {
 
 static int pem_error(const struct pem_source *source, const char *problem, struct vk_err *err)
 {
+    const bool has_detail = ERR_peek_error() != 0;
     char detail[256];
 
-    return vk_err_set(err, VK_INVALID, "%s %s: %s (%s)", source->what,
-                      source->pem ? "given as text" : source->file, problem,
-                      tls_error_text(detail));
+    tls_error_text(detail);
+    return vk_err_set(err, VK_INVALID, "%s %s: %s%s%s%s", source->what,
+                      source->pem ? "given as text" : source->file, problem, has_detail ? " (" : "",
+                      has_detail ? detail : "", has_detail ? ")" : "");
 }
 
 static int pem_read(const struct pem_source *source, struct vk_arena *arena, struct vk_str *ret,

@@ -10,6 +10,7 @@
 #include "aci/usages.h"
 #include "base/alloc.h"
 #include "base/url.h"
+#include "provider/network.h"
 
 /* Versions of what is not ACI's own. */
 #define AUTHORIZATION_VERSION "2022-04-01"
@@ -96,6 +97,8 @@ static void on_group(void *user, const struct json *body, const struct vk_err *e
     } else if (err->code == VK_FORBIDDEN) {
         tell(c, FINDING_FAILED, NAME_GROUP, err->msg,
              "assign the role of deploy/azure/role.json to the identity, on the resource group");
+    } else if (vk_streq(err->reason, "NoRegisteredProviderFound")) {
+        tell(c, FINDING_FAILED, NAME_GROUP, err->msg, "choose another --api-version");
     } else {
         tell(c, FINDING_FAILED, NAME_GROUP, err->msg,
              "look at --arm-endpoint and the way there: route, firewall, proxy");
@@ -356,11 +359,10 @@ static void ask_subnet(struct check_azure *c, struct subnet_check *s)
 {
     char *permissions VK_AUTOFREE = vk_asprintf("%s" PERMISSIONS, s->id);
 
-    if (!vk_starts(s->id, "/subscriptions/") || !strstr(s->id, "/subnets/")) {
-        char *detail VK_AUTOFREE = vk_asprintf("'%.200s' is no resource id of a subnet", s->id);
-
-        tell(c, FINDING_FAILED, NAME_SUBNET, detail,
-             "give --subnet-id what az network vnet subnet show --query id prints");
+    /* The check of the options has told it. */
+    if (!network_is_subnet_id(s->id)) {
+        tell(c, FINDING_SKIPPED, NAME_SUBNET, "--subnet-id names none", "");
+        tell(c, FINDING_SKIPPED, NAME_SUBNET_PERMISSIONS, "--subnet-id names none", "");
         return;
     }
     c->pending += 2;

@@ -11,11 +11,54 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/tcp.h"
+#include "base/tls.h"
+#include "base/tls_certificate.h"
 #include "provider/options.h"
 
 #define NAME_FILES "files"
 #define NAME_PORT "kubelet port"
 #define NAME_ADDRESS "node address"
+#define MAX_CERTIFICATE_BYTES (64u << 10)
+
+static const char *text_or_null(const char *text)
+{
+    return vk_str_empty(text) ? NULL : text;
+}
+
+/* As the kubelet port will. */
+static int load_certificates(const struct tls_listener_config *config, struct vk_err *err)
+{
+    struct ssl_ctx_st *loaded;
+
+    if (tls_server_context(config, &loaded, err) < 0)
+        return -(int)err->code;
+    tls_context_free(loaded);
+    return 0;
+}
+
+/* Without one of its own the port makes a certificate. */
+static int load_files(const struct aci_kubelet_options *o, struct vk_err *err)
+{
+    const struct certificate_names names = {.common_name = "check"};
+    struct tls_listener_config config = {.cert_file = text_or_null(o->tls_cert_file),
+                                         .key_file = text_or_null(o->tls_private_key_file),
+                                         .client_ca_file = text_or_null(o->client_ca_file)};
+    struct vk_secret key = {0};
+    struct vk_buf pem VK_BUF_AUTO;
+    int rc;
+
+    if (config.cert_file || config.key_file)
+        return load_certificates(&config, err);
+    vk_buf_init(&pem, MAX_CERTIFICATE_BYTES);
+    tls_key_new(&key);
+    rc = tls_self_signed_write(&key, &names, 1, &pem, err);
+    config.cert_pem = vk_buf_peek(&pem);
+    config.key_pem = vk_secret_reveal(&key).p;
+    if (rc == 0)
+        rc = load_certificates(&config, err);
+    vk_secret_release(&key);
+    return rc;
+}
 
 void check_local_files(const struct aci_kubelet_options *o, finding_fn found, void *user)
 {
@@ -34,6 +77,7 @@ void check_local_files(const struct aci_kubelet_options *o, finding_fn found, vo
     };
     struct finding f = {.name = NAME_FILES, .state = FINDING_OK, .remedy = ""};
     struct vk_buf bad VK_BUF_AUTO;
+    struct vk_err err;
 
     vk_buf_init(&bad, 8192);
     for (size_t i = 0; i < VK_COUNT(files); i++)
@@ -45,6 +89,11 @@ void check_local_files(const struct aci_kubelet_options *o, finding_fn found, vo
         f.state = FINDING_FAILED;
         f.detail = vk_buf_peek(&bad);
         f.remedy = "look at the path, and at who may read it: aci-kubelet runs as another user";
+    } else if (load_files(o, &err) < 0) {
+        f.state = FINDING_FAILED;
+        f.detail = err.msg;
+        f.remedy = "give PEM: certificates, and a key that is not encrypted and fits the "
+                   "certificate";
     }
     found(user, &f);
 }

@@ -7,7 +7,7 @@
 
 struct aci_kubelet_options;
 
-/* Those that the options name can be read. */
+/* Those that the options name can be read, and the certificates of the kubelet port be used. */
 void check_local_files(const struct aci_kubelet_options *o, finding_fn found, void *user);
 /* Tries to listen there, and stops at once. */
 void check_local_port(const char *address, int port, finding_fn found, void *user);

@@ -86,7 +86,9 @@ def test_a_quota_is_used_up(world, check):
      "az group create --name nowhere"),
     ({"location": "moon"}, "resource provider", "no container groups in region moon", "--location"),
     ({"api_version": "2019-12-01"}, "resource provider", "API version 2019-12-01", "--api-version"),
-    ({"subnet_id": "pods"}, "subnet", "'pods' is no resource id", "--subnet-id"),
+    ({"subnet_id": "pods"}, "options", "--subnet-id 'pods'", "--help"),
+    ({"prices": "cheap"}, "options", "--prices: 'cheap'", "--help"),
+    ({"nodename": "Burst_1"}, "options", "--nodename 'Burst_1'", "--help"),
     ({"node_ip": "127.0.0.1"}, "node address", "leads the API server to itself", "--node-ip"),
     ({"port": "10250"}, "kubelet port", "10250", "ss -ltnp"),
 ])
@@ -97,6 +99,12 @@ def test_an_option_is_wrong(check, options, name, detail, remedy):
 def test_a_file_is_missing(check):
     assert not check.only("files", "failed", "--client-ca-file /no/such/file: No such file", "the path",
                           client_ca_file="/no/such/file")
+
+
+def test_a_file_holds_something_else(check, tmp_path):
+    (tmp_path / "ca.crt").write_text("no certificate")
+    assert not check.only("files", "failed", "client CA ", "give PEM",
+                          client_ca_file=tmp_path / "ca.crt")
 
 
 def test_an_address_that_is_somewhere_else_is_a_warning(check):
