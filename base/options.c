@@ -126,6 +126,29 @@ static int asked(struct parse *p, const char *what)
     return vk_err_reason(p->err, what);
 }
 
+/* The whole name behind its dashes. */
+static bool is_known(const struct parse *p, struct vk_str name)
+{
+    size_t index;
+
+    return find_option(p->set, name, &index) || vk_str_is(name, "help") ||
+           vk_str_is(name, "version");
+}
+
+/* "-f-", "-otable": the value of an option of one letter behind it, as kubectl takes it. */
+static bool split_letter(const struct parse *p, struct vk_str *name, struct vk_str *value)
+{
+    const struct vk_str letter = {.p = name->p, .n = 1};
+    size_t index;
+
+    if (name->n < 2 || is_known(p, *name) || !find_option(p->set, letter, &index) ||
+        p->set->defs[index].kind == OPTION_BOOL)
+        return false;
+    *value = vk_str_of(name->p + 1);
+    *name = letter;
+    return true;
+}
+
 /* One argument that begins with '-'; moves *i on when its value is the next one. */
 static int take_flag(struct parse *p, int argc, char *const *argv, int *i)
 {
@@ -136,6 +159,8 @@ static int take_flag(struct parse *p, int argc, char *const *argv, int *i)
     const struct option_def *def;
     size_t index;
 
+    if (!dashes[1])
+        (void)split_letter(p, &name, &value);
     if (!find_option(p->set, name, &index) || (dashes[1] == '\0' && name.n != 1)) {
         if (vk_str_is(name, "help") || vk_streq(arg, "-h"))
             return asked(p, "Help");

@@ -3,8 +3,9 @@
  * One static table of options drives flags, environment, configuration file, --help and the
  * README's table. Precedence: flag, environment <PREFIX>_<NAME>, configuration file, other
  * environment names (those of the Go provider), default. Flags: --name value, --name=value, --name
- * for booleans, --name=false. Unknown flag, bad value and duplicate configuration key are errors
- * that name the option, the value and the way out.
+ * for booleans, --name=false; -n value, -n=value, -nvalue for names of one letter. Unknown flag,
+ * bad value and duplicate configuration key are errors that name the option, the value and the way
+ * out.
  */
 #pragma once
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/check.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -80,32 +79,9 @@ static const struct option_def own_defs[] = {
 
 /* Those of aci-kubelet's own options that matter here; all of them are taken. */
 static const char *const shown[] = {
-    "kubeconfig",
-    "context",
-    "bootstrap-kubeconfig",
-    "nodename",
-    "node-ip",
-    "cluster-id",
-    "address",
-    "port",
-    "subscription",
-    "resource-group",
-    "location",
-    "subnet-id",
-    "tenant-id",
-    "client-id",
-    "client-secret",
-    "client-certificate",
-    "client-certificate-key",
-    "federated-token-file",
-    "identity-client-id",
-    "azure-config",
-    "arm-endpoint",
-    "authority-host",
-    "azure-ca-file",
+    "kubeconfig",  "context", "bootstrap-kubeconfig", "nodename",       "node-ip",  "cluster-id",
+    "address",     "port",    "subscription",         "resource-group", "location", "subnet-id",
     "api-version",
-    "config",
-    "v",
 };
 
 static const char synopsis[] =
@@ -132,9 +108,8 @@ struct program {
     struct vk_arena *arena;
     struct check_options options;
     struct check_report *report;
-    struct vk_loop *loop;
     struct vk_timer deadline;
-    struct http_client *http;
+    struct subcommand_loop run; /* first of what is made, last of what is freed */
     struct cluster_config cluster;
     struct cluster_check *cluster_check;
     struct token_source *tokens;
@@ -165,7 +140,7 @@ static void on_done(void *user)
     struct program *p = user;
 
     if (--p->pending == 0)
-        vk_loop_stop(p->loop);
+        vk_loop_stop(p->run.loop);
 }
 
 static void on_deadline(void *user)
@@ -173,7 +148,7 @@ static void on_deadline(void *user)
     struct program *p = user;
 
     check_report_give_up(p->report, "no answer within --timeout");
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 static void on_signal(void *user, int signo)
@@ -182,7 +157,7 @@ static void on_signal(void *user, int signo)
 
     (void)signo;
     check_report_give_up(p->report, "stopped before the answer came");
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 /* The first of names that stand for a part of the report. */
@@ -226,7 +201,7 @@ static void check_cluster(struct program *p)
         .user = p,
     };
     p->pending++;
-    p->cluster_check = cluster_check_new(p->loop, p->http, &p->cluster_check_config);
+    p->cluster_check = cluster_check_new(p->run.loop, p->run.http, &p->cluster_check_config);
 }
 
 static struct json_strs split_subnets(struct program *p, const char *list)
@@ -253,7 +228,7 @@ static void check_in_azure(struct program *p)
              "--subscription, --resource-group and --location are needed");
         return;
     }
-    subcommand_azure_open(o, p->loop, p->http, USER_AGENT, &p->tokens, &p->arm);
+    subcommand_azure_open(o, p->run.loop, p->run.http, USER_AGENT, &p->tokens, &p->arm);
     p->azure_config = (struct check_azure_config){
         .tokens = p->tokens,
         .arm = p->arm,
@@ -298,12 +273,9 @@ static int run(struct program *p)
     const struct aci_kubelet_options *o = &p->options.kubelet;
     int exit_code;
 
-    p->loop = vk_loop_new();
-    p->http = http_client_new(p->loop);
+    subcommand_loop_open(&p->run, on_signal, p);
     p->report = check_report_new(names, VK_COUNT(names));
-    vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
-    vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
-    vk_timer_init(&p->deadline, p->loop, "deadline", on_deadline, p);
+    vk_timer_init(&p->deadline, p->run.loop, "deadline", on_deadline, p);
     check_options(p);
     check_local_files(o, check_report_add, p->report);
     check_local_port(o->address, (int)o->port, check_report_add, p->report);
@@ -312,7 +284,7 @@ static int run(struct program *p)
     check_in_azure(p);
     vk_timer_arm(&p->deadline, p->options.timeout_ms);
     if (p->pending)
-        vk_loop_run(p->loop);
+        vk_loop_run(p->run.loop);
     exit_code = print_report(p);
     vk_timer_disarm(&p->deadline);
     check_azure_free(p->azure_check);
@@ -320,8 +292,7 @@ static int run(struct program *p)
     token_source_free(p->tokens);
     cluster_check_free(p->cluster_check);
     check_report_free(p->report);
-    http_client_free(p->http);
-    vk_loop_free(p->loop);
+    subcommand_loop_close(&p->run);
     return exit_code;
 }
 
@@ -399,6 +370,7 @@ static int check_main(int argc, char **argv)
         .own_count = VK_COUNT(own_defs),
         .shown = shown,
         .shown_count = VK_COUNT(shown),
+        .shows_azure = true,
         .synopsis = synopsis,
         .epilogue = epilogue,
     };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/drain.h"
 
-#include <signal.h>
-
 #include "aci/container_groups.h"
 #include "base/alloc.h"
 #include "kubelet/drain.h"
@@ -39,25 +37,7 @@ static const struct option_def own_defs[] = {
 
 /* Those of aci-kubelet's own options that matter here; all of them are taken. */
 static const char *const shown[] = {
-    "kubeconfig",
-    "context",
-    "nodename",
-    "cluster-id",
-    "subscription",
-    "resource-group",
-    "tenant-id",
-    "client-id",
-    "client-secret",
-    "client-certificate",
-    "client-certificate-key",
-    "federated-token-file",
-    "identity-client-id",
-    "azure-config",
-    "arm-endpoint",
-    "authority-host",
-    "azure-ca-file",
-    "config",
-    "v",
+    "kubeconfig", "context", "nodename", "cluster-id", "subscription", "resource-group",
 };
 
 static const char synopsis[] =
@@ -91,8 +71,7 @@ struct program {
     struct vk_arena *arena;
     struct drain_options options;
     struct cluster_config cluster;
-    struct vk_loop *loop;
-    struct http_client *http;
+    struct subcommand_loop run; /* first of what is made, last of what is freed */
     struct token_source *tokens;
     struct arm_client *arm;
     struct container_groups *groups;
@@ -117,6 +96,7 @@ static int read_options(struct program *p, int argc, char **argv)
         .own_count = VK_COUNT(own_defs),
         .shown = shown,
         .shown_count = VK_COUNT(shown),
+        .shows_azure = true,
         .synopsis = synopsis,
         .epilogue = epilogue,
     };
@@ -193,7 +173,7 @@ static void on_done(void *user, const struct vk_err *err)
                        : vk_streq(err->reason, DRAIN_NEEDS_FORCE) ? EXIT_NEEDS_FORCE
                                                                   : EXIT_CANNOT_RUN;
     }
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 static void on_signal(void *user, int signo)
@@ -203,7 +183,7 @@ static void on_signal(void *user, int signo)
     (void)signo;
     fprintf(stderr, "aci-kubelet drain: stopped; start it again to go on\n");
     p->exit_code = EXIT_CANNOT_RUN;
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 static int run(struct program *p)
@@ -223,18 +203,15 @@ static int run(struct program *p)
     };
     struct vk_err err;
 
-    p->loop = vk_loop_new();
-    p->http = http_client_new(p->loop);
-    vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
-    vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
-    subcommand_azure_open(o, p->loop, p->http, USER_AGENT, &p->tokens, &p->arm);
-    p->groups = container_groups_new(p->loop, p->arm, o->subscription, o->resource_group);
+    subcommand_loop_open(&p->run, on_signal, p);
+    subcommand_azure_open(o, p->run.loop, p->run.http, USER_AGENT, &p->tokens, &p->arm);
+    p->groups = container_groups_new(p->run.loop, p->arm, o->subscription, o->resource_group);
     if (subcommand_cluster_read(o, p->arena, &p->cluster, &err) < 0 ||
-        drain_new(p->loop, p->http, &config, &p->drain, &err) < 0) {
+        drain_new(p->run.loop, p->run.http, &config, &p->drain, &err) < 0) {
         fprintf(stderr, "aci-kubelet drain: %s\n", err.msg);
         p->exit_code = EXIT_CANNOT_RUN;
     } else {
-        vk_loop_run(p->loop);
+        vk_loop_run(p->run.loop);
     }
     groups_call_cancel(p->list);
     vk_arena_free(p->list_arena);
@@ -243,8 +220,7 @@ static int run(struct program *p)
     container_groups_free(p->groups);
     arm_client_free(p->arm);
     token_source_free(p->tokens);
-    http_client_free(p->http);
-    vk_loop_free(p->loop);
+    subcommand_loop_close(&p->run);
     return p->exit_code;
 }
 

@@ -16,9 +16,6 @@
 #include "provider/top.h"
 #include "provider/translate.h"
 
-/* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
- * semantic version. */
-#define KUBERNETES_VERSION "v1.37.2"
 /* Connections of the port, to pods, ACI and the API server. */
 #define WANTED_FILES 16384
 
@@ -29,8 +26,7 @@ static const struct subcommand *const subcommands[] = {
 
 struct program {
     struct vk_arena *arena;
-    struct vk_loop *loop;
-    struct http_client *http;
+    struct subcommand_loop run;
     struct aci_provider *aci;
     struct provider provider;
     struct kubelet *kubelet;
@@ -47,7 +43,7 @@ static void on_shut_down(void *user)
 {
     struct program *p = user;
 
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 /* Whoever asks a second time does not want to wait. */
@@ -57,7 +53,7 @@ static void on_signal(void *user, int signo)
 
     log_info("Asked to end", LI("signal", signo), LI("again", p->is_ending));
     if (p->is_ending || !p->kubelet)
-        vk_loop_stop(p->loop);
+        vk_loop_stop(p->run.loop);
     else
         kubelet_shutdown(p->kubelet, on_shut_down, p);
     p->is_ending = true;
@@ -69,7 +65,7 @@ static void on_fatal(void *user, const struct vk_err *err)
 
     log_error("Can't run", LERR(err));
     p->exit_code = EXIT_CANNOT_RUN;
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 static const char *environment(const char *name)
@@ -138,12 +134,7 @@ static int read_options(struct program *p, int argc, char **argv)
             print_help();
             return EXIT_OK;
         }
-        if (vk_streq(err.reason, "Version")) {
-            printf("aci-kubelet %s (Kubernetes %s)\n", VK_VERSION, KUBERNETES_VERSION);
-            return EXIT_OK;
-        }
-        fprintf(stderr, "aci-kubelet: %s\n", err.msg);
-        return EXIT_USAGE;
+        return subcommand_end_options(&aci_kubelet_option_set, &err);
     }
     if (rest_count) {
         fprintf(stderr, "aci-kubelet: unknown command '%s'; see aci-kubelet --help\n", rest[0]);
@@ -161,7 +152,7 @@ static void on_bootstrapped(void *user)
     struct program *p = user;
 
     p->has_bootstrapped = true;
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 /* Returns 1 when the process is asked to end before the cluster gave a certificate. */
@@ -184,9 +175,9 @@ static int bootstrap(struct program *p, struct vk_err *err)
         return 0;
     log_info("Asking the cluster for a client certificate of the node", LS("node", o->nodename),
              LS("with", o->bootstrap_kubeconfig));
-    if (bootstrap_new(p->loop, p->http, &config, &b, err) < 0)
+    if (bootstrap_new(p->run.loop, p->run.http, &config, &b, err) < 0)
         return -(int)err->code;
-    vk_loop_run(p->loop);
+    vk_loop_run(p->run.loop);
     bootstrap_free(b);
     return p->has_bootstrapped ? 0 : 1;
 }
@@ -225,7 +216,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         !quantity_value(o->memory, &config.memory_bytes))
         return vk_err_set(err, VK_INVALID, "--cpu or --memory is no quantity");
     subcommand_credentials_fill(o, &config);
-    rc = aci_provider_new(p->loop, p->http, &config, &p->aci, err);
+    rc = aci_provider_new(p->run.loop, p->run.http, &config, &p->aci, err);
     subcommand_credentials_release(&config);
     if (rc == 0)
         p->provider = aci_provider_interface(p->aci);
@@ -284,7 +275,7 @@ static int make_kubelet(struct program *p, struct vk_err *err)
         .timing = {o->lease_duration_ms, o->renew_deadline_ms, o->retry_period_ms},
     };
     p->taint = (struct node_taint){o->taint_key, o->taint_value, o->taint_effect};
-    return kubelet_new(p->loop, p->http, &config, &p->provider, &p->kubelet, err);
+    return kubelet_new(p->run.loop, p->run.http, &config, &p->provider, &p->kubelet, err);
 }
 
 /* As Go's runtime does it for the kubelet: the low soft limit is for programs that use select(). */
@@ -316,10 +307,7 @@ static int run(struct program *p)
     int rc;
 
     raise_file_limit();
-    p->loop = vk_loop_new();
-    p->http = http_client_new(p->loop);
-    vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
-    vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
+    subcommand_loop_open(&p->run, on_signal, p);
     rc = start(p, &err);
     if (rc < 0) {
         log_error("Can't run", LERR(&err));
@@ -327,12 +315,11 @@ static int run(struct program *p)
     } else if (rc == 0) {
         log_info("Starting", LS("version", VK_VERSION), LS("cluster", p->cluster.source),
                  LS("arm", p->options.arm_endpoint));
-        vk_loop_run(p->loop);
+        vk_loop_run(p->run.loop);
     }
     kubelet_free(p->kubelet);
     aci_provider_free(p->aci);
-    http_client_free(p->http);
-    vk_loop_free(p->loop);
+    subcommand_loop_close(&p->run);
     return p->exit_code;
 }
 

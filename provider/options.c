@@ -52,7 +52,7 @@ static const struct option_def defs[] = {
      .kind = OPTION_STRING,
      OPT(nodename),
      .fallback = "virtual-kubelet",
-     .other_env = "DEFAULT_NODE_NAME,NODE_NAME",
+     .other_env = "DEFAULT_NODE_NAME, NODE_NAME",
      .group = CLUSTER,
      .arg = "NAME",
      .help = "Name of the virtual node."},

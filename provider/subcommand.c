@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/subcommand.h"
 
+#include <signal.h>
+
 #include "aci/arm_client.h"
 #include "base/alloc.h"
 #include "base/log.h"
@@ -23,6 +25,34 @@ static const struct option_def *find_def(const char *name)
     return NULL;
 }
 
+/* Of every command, and of those that reach Azure. */
+static const char *const shown_always[] = {"config", "v"};
+static const char *const shown_of_azure[] = {
+    "tenant-id",
+    "client-id",
+    "client-secret",
+    "client-certificate",
+    "client-certificate-key",
+    "federated-token-file",
+    "identity-client-id",
+    "azure-config",
+    "arm-endpoint",
+    "authority-host",
+    "imds-endpoint",
+    "azure-ca-file",
+};
+
+static size_t add_defs(struct option_def *defs, size_t n, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct option_def *def = find_def(names[i]);
+
+        if (def)
+            defs[n++] = *def;
+    }
+    return n;
+}
+
 /* with_all: what is taken; else what --help shows. */
 static struct option_set make_set(const struct subcommand_options *o, struct vk_arena *arena,
                                   bool with_all)
@@ -35,12 +65,11 @@ static struct option_set make_set(const struct subcommand_options *o, struct vk_
     if (with_all) {
         memcpy(defs + n, kubelet->defs, kubelet->count * sizeof(*defs));
         n += kubelet->count;
-    }
-    for (size_t i = 0; !with_all && i < o->shown_count; i++) {
-        const struct option_def *def = find_def(o->shown[i]);
-
-        if (def)
-            defs[n++] = *def;
+    } else {
+        n = add_defs(defs, n, o->shown, o->shown_count);
+        if (o->shows_azure)
+            n = add_defs(defs, n, shown_of_azure, VK_COUNT(shown_of_azure));
+        n = add_defs(defs, n, shown_always, VK_COUNT(shown_always));
     }
     return (struct option_set){
         .defs = defs,
@@ -50,6 +79,20 @@ static struct option_set make_set(const struct subcommand_options *o, struct vk_
         .synopsis = o->synopsis,
         .epilogue = o->epilogue,
     };
+}
+
+int subcommand_end_options(const struct option_set *help, const struct vk_err *err)
+{
+    if (vk_streq(err->reason, "Help")) {
+        options_help(help, stdout);
+        return EXIT_OK;
+    }
+    if (vk_streq(err->reason, "Version")) {
+        printf("aci-kubelet %s (Kubernetes %s)\n", VK_VERSION, KUBERNETES_VERSION);
+        return EXIT_OK;
+    }
+    fprintf(stderr, "%s: %s\n", help->program, err->msg);
+    return EXIT_USAGE;
 }
 
 int subcommand_options_read(const struct subcommand_options *o, int argc, char **argv, void *ret,
@@ -63,14 +106,8 @@ int subcommand_options_read(const struct subcommand_options *o, int argc, char *
     struct vk_err err;
 
     if (options_parse(&set, argc, argv, environment, "config", ret, arena, &rest, &rest_count,
-                      &err) < 0) {
-        if (vk_streq(err.reason, "Help")) {
-            options_help(&help, stdout);
-            return EXIT_OK;
-        }
-        fprintf(stderr, "%s: %s\n", o->program, err.msg);
-        return EXIT_USAGE;
-    }
+                      &err) < 0)
+        return subcommand_end_options(&help, &err);
     if (rest_count) {
         fprintf(stderr, "%s: '%s' is no option; name the node with --nodename, see %s --help\n",
                 o->program, rest[0], o->program);
@@ -78,6 +115,21 @@ int subcommand_options_read(const struct subcommand_options *o, int argc, char *
     }
     log_init(vk_streq(options->log_format, "json") ? LOG_JSON : LOG_TEXT, (int)options->v);
     return -1;
+}
+
+void subcommand_loop_open(struct subcommand_loop *l, void (*on_signal)(void *user, int signo),
+                          void *user)
+{
+    l->loop = vk_loop_new();
+    l->http = http_client_new(l->loop);
+    vk_loop_on_signal(l->loop, SIGTERM, on_signal, user);
+    vk_loop_on_signal(l->loop, SIGINT, on_signal, user);
+}
+
+void subcommand_loop_close(struct subcommand_loop *l)
+{
+    http_client_free(l->http);
+    vk_loop_free(l->loop);
 }
 
 int subcommand_cluster_read(const struct aci_kubelet_options *o, struct vk_arena *arena,

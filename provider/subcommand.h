@@ -6,10 +6,15 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/arena.h"
 #include "base/vk_err.h"
+
+/* The Kubernetes release whose kubelet this one behaves like; nodeInfo.kubeletVersion must be a
+ * semantic version. */
+#define KUBERNETES_VERSION "v1.37.2"
 
 /* Exit codes of the program and of its commands; a command may add more and says so in --help. */
 enum { EXIT_OK, EXIT_CANNOT_RUN, EXIT_USAGE };
@@ -24,6 +29,11 @@ struct subcommand {
     int (*run)(int argc, char **argv);
 };
 
+struct option_set;
+/* Where options_parse failed: prints the help or the version that was asked for, or to stderr what
+ * is wrong. Returns the exit code. */
+int subcommand_end_options(const struct option_set *help, const struct vk_err *err);
+
 /* ---- for commands that run with the options of aci-kubelet itself ---- */
 
 struct aci_kubelet_options;
@@ -35,14 +45,27 @@ struct option_def;
 struct token_source;
 struct vk_loop;
 
+/* The loop of a command. */
+struct subcommand_loop {
+    struct vk_loop *loop;
+    struct http_client *http;
+};
+/* on_signal is called for SIGTERM and SIGINT. */
+void subcommand_loop_open(struct subcommand_loop *l, void (*on_signal)(void *user, int signo),
+                          void *user);
+/* All that was made with them is freed before. */
+void subcommand_loop_close(struct subcommand_loop *l);
+
 struct subcommand_options {
     const char *program; /* "aci-kubelet drain" */
     /* The command's own; their offsets count from the same struct, which begins with a struct
      * aci_kubelet_options. */
     const struct option_def *own;
     size_t own_count;
-    const char *const *shown; /* those of aci-kubelet that --help shows; all of them are taken */
+    /* Those of aci-kubelet that --help shows beside --config and --v; all of them are taken. */
+    const char *const *shown;
     size_t shown_count;
+    bool shows_azure; /* and those by which Azure is reached and knows us */
     const char *synopsis, *epilogue;
 };
 /* Fills ret, a zeroed struct. Returns an exit code after it printed help or what is wrong, or -1 to

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/top.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -55,7 +54,7 @@ static const struct option_def own_defs[] = {
      .help = "For people, or one JSON object a line for programs."},
 };
 
-static const char *const shown[] = {"kubeconfig", "context", "nodename", "config", "v"};
+static const char *const shown[] = {"kubeconfig", "context", "nodename"};
 
 static const char synopsis[] =
     "Usage: aci-kubelet top [OPTION]...\n"
@@ -79,8 +78,7 @@ struct program {
     struct vk_arena *arena;
     struct top_options options;
     struct cluster_config cluster;
-    struct vk_loop *loop;
-    struct http_client *http;
+    struct subcommand_loop run; /* first of what is made, last of what is freed */
     struct rest_client *client;
     struct rest_call *call;
     struct vk_timer timer;
@@ -144,7 +142,7 @@ static void complain(struct program *p, const struct vk_err *err)
     /* Who was never shown anything is told and can act. */
     if (p->options.once || !p->count) {
         p->exit_code = EXIT_CANNOT_RUN;
-        vk_loop_stop(p->loop);
+        vk_loop_stop(p->run.loop);
     }
 }
 
@@ -162,7 +160,7 @@ static void on_metrics(void *user, struct vk_str body, const struct vk_err *err)
         p->count++;
         show(p);
         if (p->options.once)
-            vk_loop_stop(p->loop);
+            vk_loop_stop(p->run.loop);
     }
     vk_timer_arm(&p->timer, p->options.interval_ms);
 }
@@ -186,7 +184,7 @@ static void on_signal(void *user, int signo)
     struct program *p = user;
 
     (void)signo;
-    vk_loop_stop(p->loop);
+    vk_loop_stop(p->run.loop);
 }
 
 static void loop_until_told(struct program *p)
@@ -196,7 +194,7 @@ static void loop_until_told(struct program *p)
     if (p->is_drawn_anew)
         fputs(ALTERNATE_SCREEN, stdout);
     vk_timer_arm(&p->timer, 0);
-    vk_loop_run(p->loop);
+    vk_loop_run(p->run.loop);
     if (!p->is_drawn_anew)
         return;
     /* The last look stays on the screen. */
@@ -218,13 +216,10 @@ static int run(struct program *p)
     url_encode(&path, vk_str_of(o->nodename));
     vk_buf_adds(&path, "/proxy/metrics");
     p->path = vk_buf_peek(&path);
-    p->loop = vk_loop_new();
-    p->http = http_client_new(p->loop);
-    vk_timer_init(&p->timer, p->loop, "top", on_timer, p);
-    vk_loop_on_signal(p->loop, SIGTERM, on_signal, p);
-    vk_loop_on_signal(p->loop, SIGINT, on_signal, p);
+    subcommand_loop_open(&p->run, on_signal, p);
+    vk_timer_init(&p->timer, p->run.loop, "top", on_timer, p);
     if (subcommand_cluster_read(o, p->arena, &p->cluster, &err) < 0 ||
-        rest_client_new(p->http, &p->cluster, USER_AGENT, &p->client, &err) < 0) {
+        rest_client_new(p->run.http, &p->cluster, USER_AGENT, &p->client, &err) < 0) {
         fprintf(stderr, "aci-kubelet top: %s\n", err.msg);
         p->exit_code = EXIT_CANNOT_RUN;
     } else {
@@ -233,8 +228,7 @@ static int run(struct program *p)
     vk_timer_disarm(&p->timer);
     rest_cancel(p->call);
     rest_client_free(p->client);
-    http_client_free(p->http);
-    vk_loop_free(p->loop);
+    subcommand_loop_close(&p->run);
     return p->exit_code;
 }
 

@@ -130,7 +130,7 @@ static const struct option_set option_set = {
     .program = "aci-kubelet translate",
     .env_prefix = "ACI_KUBELET",
     .synopsis =
-        "usage: aci-kubelet translate -f FILE [OPTION]...\n"
+        "Usage: aci-kubelet translate -f FILE [OPTION]...\n"
         "       aci-kubelet translate --fields | --annotations\n\n"
         "Prints the container group that a pod becomes, each field that is not honoured, and why a "
         "pod\nwould be refused: without a cluster, without Azure. Reads Pods, the templates of "
@@ -140,15 +140,16 @@ static const struct option_set option_set = {
         "and said (\"assumed\").\nValues of Secrets are never printed. Images are not read: what "
         "the pod needs of them is assumed.\nVariables of Services are left out: only a cluster "
         "knows "
-        "them.\n\n"
+        "them. Nor are names and fields looked\nat that the API server does not know: `kubectl "
+        "apply --dry-run=server` tells them.\n\n"
         "--fields prints the table of all fields of a pod, --annotations that of the annotations, "
-        "as Markdown.\n",
+        "as Markdown.",
     .epilogue = "Examples:\n"
                 "  aci-kubelet translate -f deployment.yaml\n"
                 "  helm template ./chart | aci-kubelet translate -f - -o table\n"
                 "  aci-kubelet translate -f pod.yaml | jq '.[0].group'\n\n"
                 "Exit code: 0 all pods can run, 1 a pod would be refused, 2 the input or an option "
-                "is wrong.\n",
+                "is wrong.",
 };
 
 struct program {
@@ -401,12 +402,8 @@ static int run(int argc, char **argv)
         return EXIT_OK;
     }
     if (options_parse(&option_set, argc, argv, environment, NULL, &o, arena, &rest, &rest_count,
-                      &err) < 0) {
-        if (!vk_streq(err.reason, "Help"))
-            return fail(&err);
-        options_help(&option_set, stdout);
-        return EXIT_OK;
-    }
+                      &err) < 0)
+        return subcommand_end_options(&option_set, &err);
     if (rest_count) {
         (void)vk_err_set(&err, VK_INVALID, "'%s' is no option; files are named by -f", rest[0]);
         return fail(&err);

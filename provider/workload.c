@@ -120,7 +120,8 @@ int workload_read(const struct json *object, struct vk_arena *arena, struct work
              : vk_arena_printf(arena, "%sx", json_string_or(meta, "generateName", "unnamed-"));
     const struct json *template = template_of(object, out.kind, &out.has_pods);
     if (out.has_pods && json_type_of(json_get(template, "spec")) != JSON_OBJECT)
-        return vk_err_set(err, VK_INVALID, "%s %s has no pod template", out.kind, out.name);
+        return vk_err_set(err, VK_INVALID, "%s %s has no %s", out.kind, out.name,
+                          vk_streq(out.kind, "Pod") ? "spec" : "pod template");
     if (vk_streq(out.kind, "DaemonSet"))
         out.refused = "a DaemonSet serves the pods of a machine, and there is none under a virtual "
                       "node; make it a sidecar of the pods that need it";

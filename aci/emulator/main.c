@@ -67,6 +67,9 @@ int main(int argc, char **argv)
     r = emulator_options_parse(argc, argv, arena, &options, &err);
     if (r == 0 && options.help) {
         emulator_options_help(stdout);
+    } else if (r < 0 && vk_streq(err.reason, "Version")) {
+        printf("aci-emulator %s\n", VK_VERSION);
+        r = 0;
     } else if (r == 0) {
         log_init(vk_streq(options.log_format, "json") ? LOG_JSON : LOG_TEXT,
                  (int)options.verbosity);

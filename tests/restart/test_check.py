@@ -235,6 +235,13 @@ def test_the_manifest_gives_what_is_used_and_no_more(world):
     assert sorted(used) == sorted(rights_of_manifest(world))
 
 
+@pytest.mark.parametrize("command", [[], ["check"], ["drain"], ["top"], ["translate"]])
+def test_every_command_says_its_version(world, command):
+    run = subprocess.run([str(world.programs / "aci-kubelet"), *command, "--version"],
+                         capture_output=True, text=True, timeout=20, check=True)
+    assert run.stdout.startswith("aci-kubelet ") and "Kubernetes v1." in run.stdout
+
+
 def test_help_and_wrong_options(check):
     text = check.run("--help").stdout
     for part in ("Nothing is changed anywhere", "--output", "--timeout", "Exit codes"):

@@ -147,7 +147,7 @@ static void defaults_hold_when_nothing_is_given(void **state)
 static void flags_are_taken_in_all_forms(void **state)
 {
     struct parsed p VK_CLEANUP(parsed_release) =
-        PARSE("translate", "--nodename", "n1", "--port=1", "--disable-taint", "file", "-v=4",
+        PARSE("translate", "--nodename", "n1", "--port=1", "--disable-taint", "file", "-v4",
               "--names=a, b,,", "--names", "c", "--latency", "1m30.5s", "--log-format=json", "--",
               "--port");
 
@@ -266,6 +266,10 @@ static void bad_flags_are_explained(void **state)
     static const struct {
         const char *args[3], *msg;
     } cases[] = {
+        {{"-nodename"}, "unknown flag -nodename: did you mean --nodename? See prog --help"},
+        {{"-version"}, "unknown flag -version: see prog --help"},
+        {{"-vx"}, "--v: \"x\" is not valid: expected a number in 0..10"},
+        {{"-x1"}, "unknown flag -x1: see prog --help"},
         {{"--nodenam=x"}, "unknown flag --nodenam: did you mean --nodename? See prog --help"},
         {{"--log_format=x"},
          "unknown flag --log_format: did you mean --log-format? See prog --help"},
