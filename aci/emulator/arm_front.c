@@ -204,3 +204,14 @@ void arm_front_handle(void *user, struct http_exchange *x)
         carry_out(r);
     }
 }
+
+void arm_front_end_delays(struct emulator *e)
+{
+    VK_LIST_FOREACH(it, &e->requests)
+    {
+        struct arm_request *r = VK_LIST_ENTRY(it, struct arm_request, link);
+
+        if (vk_timer_is_armed(&r->delay))
+            vk_timer_arm(&r->delay, 0);
+    }
+}

@@ -9,6 +9,8 @@
 
 /* http_handler_fn; user: struct emulator. */
 void arm_front_handle(void *user, struct http_exchange *x);
-/* True for a resource group of the subscription (case-insensitive). */
 struct emulator;
+/* The ordered delays of all requests are over now. */
+void arm_front_end_delays(struct emulator *e);
+/* True for a resource group of the subscription (case-insensitive). */
 bool arm_front_has_resource_group(const struct emulator *e, const char *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "aci/emulator/control.h"
 
+#include "aci/emulator/arm_front.h"
 #include "aci/emulator/arm_request.h"
 #include "aci/emulator/exec_stream.h"
 #include "aci/emulator/group_view.h"
@@ -101,8 +102,10 @@ static int handle_faults(struct emulator *e, struct http_exchange *x, struct jso
         write_error(w, err.msg);
         return 400;
     }
-    if (vk_streq(method, "DELETE"))
+    if (vk_streq(method, "DELETE")) {
         faults_clear(e->faults);
+        arm_front_end_delays(e);
+    }
     json_begin_object(w, NULL);
     faults_write(e->faults, w);
     json_end_object(w);

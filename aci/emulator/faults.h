@@ -9,7 +9,8 @@
  * (a trailing * matches a prefix), count 1 (0: until removed). Without status the request is
  * carried out; lost cuts the connection instead of answering. hide: a GET, and what else asks for
  * one group, finds none; a LIST leaves out the groups that match. ghost: a DELETE is answered as
- * done, and the group stays as it is.
+ * done, and the group stays as it is. Requests that are delayed when all faults are removed are
+ * delayed no longer.
  */
 #pragma once
 
