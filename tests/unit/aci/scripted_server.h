@@ -15,7 +15,7 @@
 #include "base/http_client.h"
 #include "base/http_server.h"
 
-#define SCRIPT_DEADLINE_MS 10000
+#define SCRIPT_DEADLINE_MS 60000
 
 /* "@" in header values and bodies stands for the server's base URL. */
 struct script_step {

@@ -343,10 +343,13 @@ static void what_arm_says_of_its_buckets_is_believed(void **state)
         {200, GROUP, "x-ms-ratelimit-remaining-subscription-reads", "120"}};
     struct throttle_state limits;
     PLAY(w, steps);
+    /* The bucket fills by the time that passes. */
+    vk_clock_freeze(vk_mono_ms(), vk_wall_ms());
     (void)container_groups_get(w->groups, "g", track_turn, on_group, w);
     wait_done(w);
     arm_client_describe(w->arm, &limits);
-    assert_in_range(limits.left[THROTTLE_READS], 120, 125);
+    vk_clock_thaw();
+    assert_int_equal(limits.left[THROTTLE_READS], 120);
     assert_int_equal(limits.left[THROTTLE_WRITES], 200);
     assert_int_equal(limits.sent[THROTTLE_READS], 1);
 }
@@ -364,7 +367,7 @@ static void a_429_is_waited_for_and_not_shown(void **state)
     (void)container_groups_put(w->groups, "g", create_turn, VK_STR("{}"), on_group, w);
     wait_done(w);
     assert_int_equal(w->err.code, VK_OK);
-    assert_in_range(vk_mono_ms() - began, 1000, 5000);
+    assert_in_range(vk_mono_ms() - began, 1000, 60000);
     arm_client_describe(w->arm, &limits);
     assert_int_equal(limits.throttled[THROTTLE_WRITES], 1);
     assert_int_equal(limits.sent[THROTTLE_WRITES], 2);

@@ -8,7 +8,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 #define NAMES "DNS:localhost,IP:127.0.0.1"
 #define PASSWORD "pass word[[EOM]]"
 

@@ -18,7 +18,7 @@
 
 #include "tests/unit/base/certificates.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 enum behaviour { ECHO_BACK, CLOSE_AFTER_GREETING, FLOOD, FLOOD_BLINDLY, STAY_SILENT };
 

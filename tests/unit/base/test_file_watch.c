@@ -11,7 +11,7 @@
 
 #include "base/file_watch.c"
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 static bool told;
 

@@ -14,7 +14,7 @@
 #include "base/url.h"
 #include "tests/unit/base/certificates.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 struct world {
     struct vk_loop *loop;
@@ -421,6 +421,7 @@ static struct outcome fetch_tls(struct world *w, struct http_host_config config)
 
     config.base_url = config.base_url ? config.base_url : w->base_url;
     config.no_proxy = true;
+    config.connect_timeout_ms = PATIENCE_MS;
     host = http_host_new(w->client, &config);
     o = fetch_request(w, host, (struct http_request){.path = "/x"});
     http_host_free(host);
@@ -478,7 +479,7 @@ static void untrusted_servers_get_nothing_and_the_message_says_why(void **state)
         {{.ca_pem = w->ca.cert_pem, .tls_server_name = "other.name"}, "other.name"},
         {{.ca_pem = w->ca.cert_pem, .cert_file = "/tmp/no-such-cert"}, "/tmp/no-such-cert"},
         {{.base_url = "http://127.0.0.1:1"}, "Failed to connect"},
-        {{.base_url = "http://no-such-host.invalid"}, "resolve"},
+        {{.base_url = "http://no-such-host.invalid"}, "esolv"},
     };
 
     for (size_t i = 0; i < VK_COUNT(cases); i++) {

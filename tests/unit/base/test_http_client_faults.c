@@ -17,7 +17,7 @@
 #include "base/http1.h"
 #include "base/tls_listener.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define CALLS 100
 
 static const char answer_text[] = "HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Header: some\r\n"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define LIMIT 256
 
 struct answers {

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/loop.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define LF "\r\n"
 
 struct client {

@@ -17,7 +17,7 @@
 #include "tests/unit/base/certificates.h"
 #include "tests/unit/emulator/group_body.h"
 
-#define WORLD_PATIENCE_MS 10000
+#define WORLD_PATIENCE_MS 60000
 #define WORLD_TENANT "00000000-0000-0000-0000-0000000000b2"
 #define WORLD_SUB "/subscriptions/00000000-0000-0000-0000-0000000000a1"
 #define WORLD_PROVIDER "/providers/Microsoft.ContainerInstance"
@@ -160,9 +160,11 @@ static inline struct http_host *world_host(struct world *w, const char *scheme, 
 {
     char *url VK_AUTOFREE = vk_asprintf("%s://127.0.0.1:%d", scheme, port);
 
-    return http_host_new(
-        w->client,
-        &(struct http_host_config){.base_url = url, .ca_pem = w->ca.cert_pem, .no_proxy = true});
+    return http_host_new(w->client,
+                         &(struct http_host_config){.base_url = url,
+                                                    .ca_pem = w->ca.cert_pem,
+                                                    .no_proxy = true,
+                                                    .connect_timeout_ms = WORLD_PATIENCE_MS});
 }
 
 static inline void world_sign_in(struct world *w)

@@ -12,7 +12,7 @@
 #include "aci/emulator/runc_engine.h"
 #include "base/clock.h"
 
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 #define IMAGE "registry.example/scratch/busybox:1"
 
 static struct registry_fixture fixture;

@@ -8,7 +8,7 @@
 #include "base/log.h"
 
 #define IMAGE "private.example/scratch/busybox:1"
-#define WAIT_MS 30000
+#define WAIT_MS 60000
 
 static struct registry_fixture fixture;
 static struct vk_loop *loop;

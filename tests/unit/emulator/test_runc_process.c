@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 static struct vk_loop *loop;
 static struct runc_processes *processes;

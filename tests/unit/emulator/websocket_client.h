@@ -24,7 +24,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 
-#define SOCKET_PATIENCE_MS 20000
+#define SOCKET_PATIENCE_MS 60000
 
 struct websocket_client {
     struct vk_loop *loop;

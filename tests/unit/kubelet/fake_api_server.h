@@ -13,7 +13,7 @@
 #include "base/http_server.h"
 #include "kubelet/client/rest.h"
 
-#define FAKE_DEADLINE_MS 10000
+#define FAKE_DEADLINE_MS 60000
 
 enum fake_ending {
     FAKE_REPLY, /* a whole answer */

@@ -365,7 +365,8 @@ static void inaccessible_image_waits_and_recovers(void **state)
     struct world *w = *state;
     const char *reason = "containerStatuses.0.state.waiting.reason";
 
-    w->memory.fail_creates = 1;
+    /* Until both reasons were seen, however briefly each of them stands. */
+    w->memory.fail_creates = SIZE_MAX;
     w->memory.run_at_once = true;
     vk_err_set(&w->memory.error, VK_INVALID, "The image 'app:1' is not accessible");
     vk_err_reason(&w->memory.error, "InaccessibleImage");
@@ -373,9 +374,9 @@ static void inaccessible_image_waits_and_recovers(void **state)
     RUN_UNTIL(w, vk_streq(world_status(w, "web", reason), "ErrImagePull"));
     assert_string_equal(world_status(w, "web", "phase"), "Pending");
     RUN_UNTIL(w, vk_streq(world_status(w, "web", reason), "ImagePullBackOff"));
-    assert_int_equal(w->memory.creates, 1);
+    w->memory.fail_creates = 0;
     RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
-    assert_int_equal(w->memory.creates, 2);
+    assert_true(w->memory.creates >= 2);
     RUN_UNTIL(w, world_told(w, "Failed: The image 'app:1' is not accessible"));
 }
 

@@ -17,7 +17,7 @@
 #include "base/loop.h"
 #include "base/tcp.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 #define PREFACE_LEN 24
 #define FRAME_HEAD 9
 enum { FRAME_DATA = 0, FRAME_HEADERS = 1, FRAME_SETTINGS = 4 };

@@ -14,7 +14,7 @@
 #include "kubelet/api/container.h"
 #include "tests/unit/base/certificates.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 struct world {
     struct vk_loop *loop;

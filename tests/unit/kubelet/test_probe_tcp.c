@@ -17,7 +17,7 @@
 #include "base/str.h"
 #include "base/tcp.h"
 
-#define PATIENCE_MS 20000
+#define PATIENCE_MS 60000
 
 struct seen {
     bool done;

@@ -7,7 +7,7 @@
 #include "tests/unit/base/certificates.h"
 #include "tests/unit/kubelet/fake_api_server.h"
 
-#define LONG_MS 30000
+#define LONG_MS 60000
 
 /* An API server behind TLS that says who asked; "/hold" is answered when `release` comes. */
 struct world {

@@ -161,7 +161,7 @@ static int get(struct streaming_world *s, const char *path, struct answer *a)
     http_call_start(
         host,
         &(struct http_request){
-            .method = "GET", .path = path, .deadline_ms = 10000, .on_done = on_answer, .user = a});
+            .method = "GET", .path = path, .deadline_ms = 60000, .on_done = on_answer, .user = a});
     UNTIL(s, a->done);
     http_host_free(host);
     http_client_free(client);

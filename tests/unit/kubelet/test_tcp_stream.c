@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 60000
 
 struct fixture {
     struct vk_loop *loop;

@@ -5,7 +5,7 @@
 #include "tests/unit/aci/scripted_arm.h"
 #include "tests/unit/aci/stream_peer.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 #define ECHO "$ echo te''ll;kill -TERM 1||echo refu''sed\r\n"
 
 struct row {

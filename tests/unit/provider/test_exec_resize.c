@@ -10,7 +10,7 @@
 #define exec_session_cancel fake_cancel
 #include "provider/exec_resize.c"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 struct exec_session {
     const struct exec_events *events;

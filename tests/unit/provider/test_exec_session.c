@@ -6,7 +6,7 @@
 #include "tests/unit/aci/scripted_arm.h"
 #include "tests/unit/aci/stream_peer.h"
 
-#define DEADLINE_MS 20000
+#define DEADLINE_MS 60000
 
 struct row {
     const char *name;

@@ -14,7 +14,7 @@
 #include "provider/registry_auth.h"
 
 #define CONFIG "{\"config\":{\"Entrypoint\":[\"/app\"],\"Cmd\":[\"run\"],\"WorkingDir\":\"/srv\"}}"
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 60000
 
 enum auth { AUTH_NONE, AUTH_BASIC, AUTH_BEARER };
 
