@@ -61,6 +61,13 @@ static void refuse(struct check *c, int status, const char *line)
     http_exchange_reply(c->x, status, "text/plain; charset=utf-8", vk_str_of(line));
 }
 
+/* Nothing was found out about them: a client may try again, which a 401 would not tell it. */
+static void refuse_for_now(struct check *c)
+{
+    http_exchange_header(c->x, "Retry-After", "1");
+    refuse(c, 503, "Too many requests are being authenticated or authorized, try again\n");
+}
+
 static void on_gone(void *user)
 {
     struct check *c = user;
@@ -101,8 +108,11 @@ static void on_authorized(void *user, const struct vk_err *err)
               LS("user", c->who), LS("peer", http_exchange_peer(c->x)->address), LERR(err));
     else
         complain(c->access, "what they may", err);
-    refuse(c, err->code == VK_FORBIDDEN ? 403 : 500,
-           vk_arena_printf(http_exchange_arena(c->x), "%s\n", err->msg));
+    if (err->code == VK_THROTTLED)
+        refuse_for_now(c);
+    else
+        refuse(c, err->code == VK_FORBIDDEN ? 403 : 500,
+               vk_arena_printf(http_exchange_arena(c->x), "%s\n", err->msg));
 }
 
 static void on_authenticated(void *user, const struct user_info *who, const struct vk_err *err)
@@ -116,7 +126,10 @@ static void on_authenticated(void *user, const struct user_info *who, const stru
                   LS("peer", http_exchange_peer(c->x)->address), LERR(err));
         else
             complain(c->access, "whose a bearer token is", err);
-        refuse(c, 401, "Unauthorized");
+        if (err->code == VK_THROTTLED)
+            refuse_for_now(c);
+        else
+            refuse(c, 401, "Unauthorized");
         return;
     }
     c->who = who->name;

@@ -3,6 +3,8 @@
  * The gate of the kubelet port: a request passes once it is known who asks and that they may.
  * Others are answered here, as the kubelet does: 401 for nobody (also when a token can't be
  * reviewed), 403 for those who may not, 500 when the API server can't be asked whether they may.
+ * Other than a kubelet's, a good token that comes while too many are asked about is not nobody's:
+ * 503 with Retry-After.
  * Source: k8s v1.37.2 pkg/kubelet/server/server.go InstallAuthFilter.
  */
 #pragma once

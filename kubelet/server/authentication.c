@@ -12,8 +12,10 @@
 #define MAX_BAD_TOKENS 1024
 /* A refused token may only be one that the API server has not heard of yet. */
 #define BAD_TOKEN_MS 10000
-/* Strangers can make us ask: once for each token that they invent. */
+/* Strangers can make us ask: once for each token that they invent. From one address they leave room
+ * for others. */
 #define MAX_UNDER_WAY 64
+#define MAX_OF_ONE 16
 #define MAX_ANSWER_BYTES (256u << 10)
 #define ALL_AUTHENTICATED "system:authenticated"
 #define CREDENTIAL_ID "authentication.kubernetes.io/credential-id"
@@ -92,6 +94,7 @@ struct authenticator *authenticator_new(struct vk_loop *loop,
                                           .max_yes = MAX_TOKENS,
                                           .max_no = MAX_BAD_TOKENS,
                                           .max_under_way = MAX_UNDER_WAY,
+                                          .max_of_one = MAX_OF_ONE,
                                           .max_answer_bytes = MAX_ANSWER_BYTES,
                                           .decode = decode_review,
                                       });
@@ -187,7 +190,8 @@ static void on_token_reviewed(void *user, const struct review_answer *answer,
     }
 }
 
-static void review_token(struct authenticator *a, struct vk_str token, struct authentication *n)
+static void review_token(struct authenticator *a, const char *address, struct vk_str token,
+                         struct authentication *n)
 {
     struct vk_buf body VK_BUF_AUTO;
     struct vk_buf salted VK_BUF_AUTO;
@@ -209,7 +213,7 @@ static void review_token(struct authenticator *a, struct vk_str token, struct au
     json_end_object(&w);
     n->wait_.fn = on_token_reviewed;
     n->wait_.user = n;
-    reviews_ask(a->tokens, key, vk_buf_str(&body), &n->wait_);
+    reviews_ask(a->tokens, key, address, vk_buf_str(&body), &n->wait_);
 }
 
 void authentication_init(struct authentication *n)
@@ -234,7 +238,7 @@ void authenticate(struct authenticator *a, const struct tls_peer *peer,
     rc = bearer_token_read(head, &token, &err);
     has_token = !vk_secret_is_empty(&token);
     if (has_token && a->tokens)
-        review_token(a, vk_secret_reveal(&token), n);
+        review_token(a, peer->address, vk_secret_reveal(&token), n);
     vk_secret_release(&token);
     if (has_token && a->tokens)
         return;

@@ -37,7 +37,8 @@ struct authentication {
     struct review_wait wait_;
     struct vk_arena *arena_;
     /* who is NULL on error, and lives in the arena: VK_UNAUTHENTICATED (no credential, or none that
-     * holds), or why the API server could not be asked. */
+     * holds), VK_THROTTLED (too many tokens are asked about, at all or from this address), or why
+     * the API server could not be asked. */
     void (*fn)(void *user, const struct user_info *who, const struct vk_err *err);
     void *user;
 };

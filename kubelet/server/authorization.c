@@ -187,7 +187,7 @@ static void ask(struct authorization *n)
         return;
     }
     crypto_sha256_hex(vk_buf_peek(&question), vk_buf_len(&question), key);
-    reviews_ask(n->authorizer_->reviews, key, vk_buf_str(&question), &n->wait_);
+    reviews_ask(n->authorizer_->reviews, key, "", vk_buf_str(&question), &n->wait_);
 }
 
 void authorization_init(struct authorization *n)

@@ -20,7 +20,7 @@ struct reviews {
 
 struct review {
     struct reviews *owner;
-    char *key;
+    char *key, *asker;
     struct vk_buf body;
     struct vk_list waits;
     struct rest_call *call;
@@ -48,6 +48,7 @@ static void review_free(struct review *q)
     rest_cancel(q->call);
     vk_buf_release_secret(&q->body);
     vk_free(q->key);
+    vk_free(q->asker);
     vk_free(q);
 }
 
@@ -171,12 +172,14 @@ static void ask(void *user)
                                          });
 }
 
-static struct review *review_new(struct reviews *r, const char *key, struct vk_str body)
+static struct review *review_new(struct reviews *r, const char *key, const char *asker,
+                                 struct vk_str body)
 {
     struct review *q = vk_calloc(1, sizeof(*q));
 
     q->owner = r;
     q->key = vk_strdup(key);
+    q->asker = vk_strdup(asker);
     vk_buf_init_secret(&q->body, body.n);
     vk_buf_addstr(&q->body, body);
     vk_list_init(&q->waits);
@@ -185,7 +188,22 @@ static struct review *review_new(struct reviews *r, const char *key, struct vk_s
     return q;
 }
 
-void reviews_ask(struct reviews *r, const char *key, struct vk_str body, struct review_wait *wait)
+/* True: there is no room for another question, at all or of this asker's. */
+static bool is_full(const struct reviews *r, const char *asker)
+{
+    const size_t max_of_one = r->config.max_of_one;
+    size_t it = 0, of_one = 0;
+    void *other;
+
+    if (vk_map_len(r->under_way) >= r->config.max_under_way)
+        return true;
+    while (max_of_one && vk_map_next(r->under_way, &it, NULL, &other))
+        of_one += vk_streq(((const struct review *)other)->asker, asker);
+    return max_of_one && of_one >= max_of_one;
+}
+
+void reviews_ask(struct reviews *r, const char *key, const char *asker, struct vk_str body,
+                 struct review_wait *wait)
 {
     struct kept *kept = expiring_cache_get(r->yes, key);
     struct review *q = vk_map_get(r->under_way, key);
@@ -197,7 +215,7 @@ void reviews_ask(struct reviews *r, const char *key, struct vk_str body, struct 
         wait->fn(wait->user, &kept->answer, NULL);
         return;
     }
-    if (is_new && vk_map_len(r->under_way) >= r->config.max_under_way) {
+    if (is_new && is_full(r, asker)) {
         struct vk_err err;
 
         vk_err_set(&err, VK_THROTTLED, "%s: too many questions are under way", r->config.what);
@@ -205,7 +223,7 @@ void reviews_ask(struct reviews *r, const char *key, struct vk_str body, struct 
         return;
     }
     if (is_new)
-        q = review_new(r, key, body);
+        q = review_new(r, key, asker, body);
     vk_list_add_tail(&q->waits, &wait->link_);
     if (is_new)
         ask(q);

@@ -33,6 +33,7 @@ struct reviews_config {
     int64_t yes_ttl_ms, no_ttl_ms;
     size_t max_yes, max_no;  /* answers kept */
     size_t max_under_way;    /* questions; more fail at once */
+    size_t max_of_one;       /* of these one asker's own; 0: no bound */
     size_t max_answer_bytes; /* of JSON */
     /* Reads the answer; what it returns by ret->value lives in the arena. */
     int (*decode)(const struct json *body, struct vk_arena *arena, struct review_answer *ret,
@@ -46,8 +47,10 @@ void review_wait_init(struct review_wait *wait);
 /*
  * key: equal for equal questions. body: the JSON to send; copied, wiped afterwards. wait->fn is
  * called from inside when the answer is known or nothing more can be asked, else later; once.
- * Errors: VK_THROTTLED over max_under_way, else those of the API server's.
+ * asker: who may use up no more than max_of_one; copied. Errors: VK_THROTTLED over max_under_way or
+ * max_of_one, else those of the API server's.
  */
-void reviews_ask(struct reviews *r, const char *key, struct vk_str body, struct review_wait *wait);
+void reviews_ask(struct reviews *r, const char *key, const char *asker, struct vk_str body,
+                 struct review_wait *wait);
 /* No call afterwards; harmless when there is none to come. */
 void review_wait_cancel(struct review_wait *wait);

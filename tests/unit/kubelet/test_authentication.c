@@ -365,12 +365,43 @@ static void invented_tokens_do_not_flood_the_api_server(void **state)
     (void)state;
     token_world_start(&w, NULL, 0);
     for (int i = 0; i <= MAX_UNDER_WAY; i++) {
+        struct tls_peer peer = {0};
+
         snprintf(text, sizeof(text), "Bearer t%d", i);
-        ask(&k[i], w.a, NULL, text);
+        snprintf(peer.address, sizeof(peer.address), "10.0.0.%d", i);
+        ask(&k[i], w.a, &peer, text);
         assert_int_equal(k[i].is_done, i == MAX_UNDER_WAY);
     }
     assert_int_equal(k[MAX_UNDER_WAY].code, VK_THROTTLED);
     for (int i = 0; i <= MAX_UNDER_WAY; i++) {
+        authentication_cancel(&k[i].n);
+        release(&k[i]);
+    }
+    vk_free(k);
+    token_world_stop(&w);
+}
+
+static void tokens_that_one_address_invents_leave_room_for_others(void **state)
+{
+    static const struct tls_peer stranger = {.address = "10.0.0.1"},
+                                 other = {.address = "10.0.0.2"};
+    struct token_world w;
+    struct asker *k = vk_calloc(MAX_OF_ONE + 3, sizeof(*k));
+    char text[64];
+
+    (void)state;
+    token_world_start(&w, NULL, 0);
+    for (int i = 0; i <= MAX_OF_ONE; i++) {
+        snprintf(text, sizeof(text), "Bearer t%d", i);
+        ask(&k[i], w.a, &stranger, text);
+        assert_int_equal(k[i].is_done, i == MAX_OF_ONE);
+    }
+    assert_int_equal(k[MAX_OF_ONE].code, VK_THROTTLED);
+    /* One that is asked about already costs nothing; and the others are not kept out. */
+    ask(&k[MAX_OF_ONE + 1], w.a, &stranger, "Bearer t0");
+    ask(&k[MAX_OF_ONE + 2], w.a, &other, "Bearer mine");
+    assert_false(k[MAX_OF_ONE + 1].is_done || k[MAX_OF_ONE + 2].is_done);
+    for (int i = 0; i < MAX_OF_ONE + 3; i++) {
         authentication_cancel(&k[i].n);
         release(&k[i]);
     }
@@ -391,6 +422,7 @@ int main(void)
         cmocka_unit_test(what_the_api_server_does_not_confirm_is_nobody),
         cmocka_unit_test(an_api_server_that_is_away_is_asked_again_and_the_answer_not_remembered),
         cmocka_unit_test(invented_tokens_do_not_flood_the_api_server),
+        cmocka_unit_test(tokens_that_one_address_invents_leave_room_for_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
