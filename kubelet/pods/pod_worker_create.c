@@ -96,6 +96,8 @@ static void on_created(void *user, const struct vk_err *err)
     backoff_reset(&w->image_backoff);
     w->image_waits = false;
     worker_had_rights(w);
+    if (w->all->config.expiries)
+        token_expiries_take(w->all->config.expiries, w->pod->meta.uid);
     w->last_error = (struct vk_err){0};
     show_no_error(w);
     worker_settle(w);

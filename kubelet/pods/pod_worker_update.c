@@ -154,6 +154,8 @@ static void on_updated(void *user, const struct vk_err *err)
         w->last_error = (struct vk_err){0};
         backoff_reset(&w->image_backoff);
         worker_had_rights(w);
+        if (w->all->config.expiries)
+            token_expiries_take(w->all->config.expiries, id.uid);
         w->needs_image = w->update_generation != w->pod->meta.generation;
         worker_event(
             w, "Normal", "ImagesUpdated",

@@ -21,7 +21,8 @@ struct pod_workers_config {
     const struct provider *provider;
     struct status_manager *status;
     struct pod_resolver *resolver;
-    struct pod_phases *phases; /* NULL: nobody counts */
+    struct pod_phases *phases;       /* NULL: nobody counts */
+    struct token_expiries *expiries; /* is told of groups that were made; or NULL */
     struct pod_retries retries;
     int64_t finished_group_ttl_ms; /* 0: 10 min */
     struct lifecycle_env lifecycle;

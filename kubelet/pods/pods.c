@@ -310,6 +310,7 @@ struct pods *pods_new(struct vk_loop *loop, const struct pods_config *config)
                   .status = p->status,
                   .resolver = p->resolver,
                   .phases = p->phases,
+                  .expiries = p->expiries,
                   .retries = config->retries,
                   .finished_group_ttl_ms = config->finished_group_ttl_ms,
                   .lifecycle = {.loop = loop, .http = config->http, .provider = config->provider}});

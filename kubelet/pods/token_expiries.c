@@ -16,7 +16,8 @@ struct expiry {
 };
 struct token_expiries {
     struct event_recorder *events;
-    struct vk_map *pods; /* UID -> struct expiry */
+    struct vk_map *pods;  /* UID -> struct expiry */
+    struct vk_map *noted; /* the same of groups to come; expires_ms 0: they have no token */
     struct vk_timer timer;
 };
 
@@ -78,6 +79,7 @@ struct token_expiries *token_expiries_new(struct vk_loop *loop, struct event_rec
 
     t->events = events;
     t->pods = vk_map_new();
+    t->noted = vk_map_new();
     vk_timer_init(&t->timer, loop, "tokens expire", on_timer, t);
     return t;
 }
@@ -88,11 +90,12 @@ void token_expiries_free(struct token_expiries *t)
         return;
     vk_timer_disarm(&t->timer);
     vk_map_free(t->pods, expiry_free);
+    vk_map_free(t->noted, expiry_free);
     vk_free(t);
 }
 
-static void add(struct token_expiries *t, const struct pod *pod, char *audience, int64_t issued_ms,
-                int64_t expires_ms)
+static struct expiry *expiry_new(const struct pod *pod, char *audience, int64_t issued_ms,
+                                 int64_t expires_ms)
 {
     struct expiry *e = vk_calloc(1, sizeof(*e));
 
@@ -101,7 +104,12 @@ static void add(struct token_expiries *t, const struct pod *pod, char *audience,
     e->audience = audience;
     e->expires_ms = expires_ms;
     e->warn_ms = expires_ms - (expires_ms - issued_ms) / 5;
-    expiry_free(vk_map_put(t->pods, pod->meta.uid, e));
+    return e;
+}
+
+static void add(struct token_expiries *t, const char *uid, struct expiry *e)
+{
+    expiry_free(vk_map_put(t->pods, uid, e));
     vk_timer_arm(&t->timer, 0);
 }
 
@@ -114,12 +122,25 @@ void token_expiries_note(struct token_expiries *t, const struct pod *pod,
         if (tokens[i].expires_wall_ms > 0 &&
             (!first || tokens[i].expires_wall_ms < first->expires_wall_ms))
             first = &tokens[i];
-    token_expiries_forget(t, pod->meta.uid);
-    if (first)
-        add(t, pod,
-            vk_asprintf("the token for %s",
-                        vk_str_empty(first->audience) ? "the API server" : first->audience),
-            vk_wall_ms(), first->expires_wall_ms);
+    const char *audience =
+        first && !vk_str_empty(first->audience) ? first->audience : "the API server";
+    struct expiry *e = expiry_new(pod, vk_asprintf("the token for %s", audience), vk_wall_ms(),
+                                  first ? first->expires_wall_ms : 0);
+    expiry_free(vk_map_put(t->noted, pod->meta.uid, e));
+}
+
+void token_expiries_take(struct token_expiries *t, const char *uid)
+{
+    struct expiry *e = vk_map_remove(t->noted, uid);
+
+    if (!e)
+        return;
+    if (e->expires_ms) {
+        add(t, uid, e);
+        return;
+    }
+    expiry_free(vk_map_remove(t->pods, uid));
+    expiry_free(e);
 }
 
 void token_expiries_restore(struct token_expiries *t, const struct pod *pod)
@@ -130,7 +151,8 @@ void token_expiries_restore(struct token_expiries *t, const struct pod *pod)
     if (!text || !issued_ns || vk_map_get(t->pods, pod->meta.uid) ||
         !vk_time_parse(vk_str_of(text), &expires_ns) || expires_ns <= issued_ns)
         return;
-    add(t, pod, vk_strdup("a token"), issued_ns / 1000000, expires_ns / 1000000);
+    add(t, pod->meta.uid,
+        expiry_new(pod, vk_strdup("a token"), issued_ns / 1000000, expires_ns / 1000000));
 }
 
 bool token_expiries_text(const struct token_expiries *t, const char *uid, char out[VK_TIME_MAX])
@@ -145,6 +167,7 @@ bool token_expiries_text(const struct token_expiries *t, const char *uid, char o
 void token_expiries_forget(struct token_expiries *t, const char *uid)
 {
     expiry_free(vk_map_remove(t->pods, uid));
+    expiry_free(vk_map_remove(t->noted, uid));
 }
 
 void token_expiries_count(const struct token_expiries *t, struct token_expiry_counts *ret)

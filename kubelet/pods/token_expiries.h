@@ -21,9 +21,12 @@ struct token_expiries;
 struct token_expiries *token_expiries_new(struct vk_loop *loop, struct event_recorder *events);
 /* NULL is fine. */
 void token_expiries_free(struct token_expiries *t);
-/* The pod was given these tokens, and no others any more. */
+/* These tokens, and no others any more, are what the pod's next group is to be given. */
 void token_expiries_note(struct token_expiries *t, const struct pod *pod,
                          const struct token_reference *tokens, size_t count);
+/* The group was: those noted last count from now on. Refused, it runs on with what it had, or
+ * nothing runs. */
+void token_expiries_take(struct token_expiries *t, const char *uid);
 /* A pod of a former process, as its annotation has it. */
 void token_expiries_restore(struct token_expiries *t, const struct pod *pod);
 /* When the first of the pod's tokens expires, RFC 3339. False: not known. */

@@ -70,15 +70,21 @@ static void note(struct fixture *f, int64_t in_ms)
     token_expiries_note(f->tokens, f->pod, tokens, VK_COUNT(tokens));
 }
 
+static void give(struct fixture *f, int64_t in_ms)
+{
+    note(f, in_ms);
+    token_expiries_take(f->tokens, "u1");
+}
+
 static void one_event_comes_when_four_fifths_of_the_life_are_over(void **state)
 {
     struct fixture *f = *state;
 
-    note(f, 10 * DAY_MS);
+    give(f, 10 * DAY_MS);
     turn(f);
     assert_int_equal(counts_of(f).expiring, 0);
     assert_true(counts_of(f).first_expiry_wall_ms >= f->now_ms + 10 * DAY_MS);
-    note(f, 400);
+    give(f, 400);
     assert_int_equal(counts_of(f).expiring, 0);
     FAKE_EVENTUALLY(&f->w->api, counts_of(f).expiring == 1);
     assert_true(vk_wall_ms() >= f->now_ms + 320);
@@ -91,16 +97,36 @@ static void a_pod_that_is_gone_or_got_new_tokens_is_forgotten(void **state)
 {
     struct fixture *f = *state;
 
-    note(f, DAY_MS);
+    give(f, DAY_MS);
     token_expiries_forget(f->tokens, "u1");
     assert_int_equal(counts_of(f).first_expiry_wall_ms, 0);
     token_expiries_forget(f->tokens, "u1");
-    note(f, DAY_MS);
-    note(f, 2 * DAY_MS);
+    give(f, DAY_MS);
+    give(f, 2 * DAY_MS);
     assert_int_equal(counts_of(f).first_expiry_wall_ms, f->now_ms + 2 * DAY_MS);
     token_expiries_note(f->tokens, f->pod, NULL, 0);
+    token_expiries_take(f->tokens, "u1");
     assert_int_equal(counts_of(f).first_expiry_wall_ms, 0);
     token_expiries_free(NULL);
+}
+
+static void tokens_of_a_group_that_was_refused_do_not_count(void **state)
+{
+    struct fixture *f = *state;
+
+    note(f, DAY_MS);
+    assert_int_equal(counts_of(f).first_expiry_wall_ms, 0);
+    note(f, 2 * DAY_MS);
+    token_expiries_take(f->tokens, "u1");
+    assert_int_equal(counts_of(f).first_expiry_wall_ms, f->now_ms + 2 * DAY_MS);
+    /* An update: the group runs on with the tokens that it has. */
+    note(f, 9 * DAY_MS);
+    assert_int_equal(counts_of(f).first_expiry_wall_ms, f->now_ms + 2 * DAY_MS);
+    token_expiries_note(f->tokens, f->pod, NULL, 0);
+    assert_int_equal(counts_of(f).first_expiry_wall_ms, f->now_ms + 2 * DAY_MS);
+    token_expiries_forget(f->tokens, "u1");
+    token_expiries_take(f->tokens, "u1");
+    assert_int_equal(counts_of(f).first_expiry_wall_ms, 0);
 }
 
 static void what_a_former_process_knew_is_in_the_annotation(void **state)
@@ -111,7 +137,7 @@ static void what_a_former_process_knew_is_in_the_annotation(void **state)
     struct vk_err err;
 
     assert_false(token_expiries_text(f->tokens, "u1", text));
-    note(f, 2 * DAY_MS);
+    give(f, 2 * DAY_MS);
     assert_true(token_expiries_text(f->tokens, "u1", text));
     if (pod_parse(
             vk_str_of("{\"metadata\":{\"name\":\"web\",\"namespace\":\"default\",\"uid\":\"u2\","
@@ -167,6 +193,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(one_event_comes_when_four_fifths_of_the_life_are_over,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(a_pod_that_is_gone_or_got_new_tokens_is_forgotten, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(tokens_of_a_group_that_was_refused_do_not_count, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(what_a_former_process_knew_is_in_the_annotation, setup,
                                         teardown),
