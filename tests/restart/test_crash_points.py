@@ -151,6 +151,35 @@ RUNS = {"pods": run_pods, "no node": run_no_node, "no label": run_no_label,
         "flapping": run_flapping, "orphan": run_orphan}
 
 
+def test_a_restart_writes_nothing_about_pods_that_are_as_they_were(world, namespace):
+    """Neither to the pods nor to ACI, and no Event."""
+    make_pods(world, namespace)
+    pods_converge(world, namespace)
+
+    def versions():
+        pods = {one.metadata.name: one.metadata.resource_version for one in world.pods(namespace)}
+        events = world.core.list_namespaced_event(namespace).items
+        return pods, sorted(one.metadata.resource_version for one in events
+                            if one.involved_object.name != "later")
+    before = None
+
+    def settled():
+        nonlocal before
+        last, before = before, versions()
+        return last == before
+    eventually(settled, 60, "all is written", every=2)
+    groups = world.engine_groups(namespace)
+    world.restart_kubelet()
+    # Whoever starts a pod has read all the others, and both groups are looked at more than once.
+    world.apply(namespace, pod("later", "serve"))
+    eventually(lambda: phase(world, namespace, "later") == "Running", 60, "the next pod runs")
+    reads = world.requests("ContainerGroups_Get")
+    eventually(lambda: world.requests("ContainerGroups_Get") > reads + 6, 90, "ACI was read")
+    pods, events = versions()
+    assert pods.pop("later") and (pods, events) == before
+    assert groups.items() <= world.engine_groups(namespace).items()
+
+
 def test_every_step_that_exists_has_a_case(world):
     listed = subprocess.run([str(world.programs / "aci-kubelet"), "--list-crash-points"],
                             check=True, capture_output=True, text=True).stdout.split()
