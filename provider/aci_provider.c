@@ -468,7 +468,7 @@ static void build_rooms(struct aci_provider *p, struct http_client *http,
                          c->earlier_put_ms > 0 ? c->earlier_put_ms : DEFAULT_EARLIER_PUT_MS);
     p->orphans = orphans_new(p->loop, p->groups, p->tracker,
                              c->orphan_sweep_ms > 0 ? c->orphan_sweep_ms : DEFAULT_ORPHAN_SWEEP_MS);
-    p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX);
+    p->finished_logs = finished_logs_new(FINISHED_LOGS_MAX, c->finished_log_dir);
     p->retirement = retirement_new(p->loop, p->groups, p->tracker, p->writer, p->finished_logs);
     p->resolver = resolver_new(p->loop);
     const struct exec_streams_config streams = {

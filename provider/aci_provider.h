@@ -67,6 +67,7 @@ struct aci_provider_config {
 
     const char *user_agent_extra;
     const struct throttle_limits *limits; /* of ARM and ACI [throttle_limits_default] */
+    const char *finished_log_dir;         /* folder of finished_logs.h, or NULL */
     int64_t orphan_sweep_ms;              /* between searches for groups without a pod [60,000] */
     int64_t earlier_put_ms; /* a PUT without an answer may come so late: group_writer.h [5,000] */
 };

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "provider/finished_log_files.h"
 
 struct kept_log {
     struct vk_list link;
@@ -25,16 +26,8 @@ struct finished_logs {
     struct vk_map *by_uid;
     struct vk_list pods;
     size_t bytes, total_max;
+    char *folder; /* NULL: in memory alone */
 };
-
-struct finished_logs *finished_logs_new(size_t total_max)
-{
-    struct finished_logs *l = vk_calloc(1, sizeof(*l));
-    l->by_uid = vk_map_new();
-    l->total_max = total_max;
-    vk_list_init(&l->pods);
-    return l;
-}
 
 static void log_free(struct finished_logs *l, struct kept_pod *pod, struct kept_log *log)
 {
@@ -58,6 +51,18 @@ static void pod_free(struct finished_logs *l, struct kept_pod *pod)
     vk_free(pod);
 }
 
+/* With its files. */
+static void pod_forget(struct finished_logs *l, struct kept_pod *pod)
+{
+    VK_LIST_FOREACH(it, &pod->logs)
+    {
+        if (l->folder)
+            finished_log_files_remove(l->folder, pod->uid,
+                                      VK_LIST_ENTRY(it, struct kept_log, link)->container);
+    }
+    pod_free(l, pod);
+}
+
 void finished_logs_free(struct finished_logs *l)
 {
     if (!l)
@@ -67,6 +72,7 @@ void finished_logs_free(struct finished_logs *l)
         pod_free(l, VK_LIST_ENTRY(it, struct kept_pod, link));
     }
     vk_map_free(l->by_uid, NULL);
+    vk_free(l->folder);
     vk_free(l);
 }
 
@@ -114,10 +120,8 @@ static struct vk_str end_of(struct vk_str text)
     return end;
 }
 
-void finished_logs_keep(struct finished_logs *l, const char *uid, const char *container,
-                        struct vk_str text)
+static void keep(struct finished_logs *l, const char *uid, const char *container, struct vk_str end)
 {
-    const struct vk_str end = end_of(text);
     struct kept_pod *pod = pod_of(l, uid);
     struct kept_log *log = find(pod, container);
     if (log)
@@ -132,7 +136,34 @@ void finished_logs_keep(struct finished_logs *l, const char *uid, const char *co
     l->bytes += end.n;
     touch(l, pod);
     while (l->bytes > l->total_max && l->pods.next != &pod->link)
-        pod_free(l, VK_LIST_ENTRY(l->pods.next, struct kept_pod, link));
+        pod_forget(l, VK_LIST_ENTRY(l->pods.next, struct kept_pod, link));
+}
+
+void finished_logs_keep(struct finished_logs *l, const char *uid, const char *container,
+                        struct vk_str text)
+{
+    const struct vk_str end = end_of(text);
+    if (l->folder)
+        finished_log_files_write(l->folder, uid, container, end);
+    keep(l, uid, container, end);
+}
+
+static void on_file(void *user, const char *uid, const char *container, struct vk_str text)
+{
+    keep(user, uid, container, text);
+}
+
+struct finished_logs *finished_logs_new(size_t total_max, const char *folder)
+{
+    struct finished_logs *l = vk_calloc(1, sizeof(*l));
+    l->by_uid = vk_map_new();
+    l->total_max = total_max;
+    vk_list_init(&l->pods);
+    if (vk_str_empty(folder) || !finished_log_files_open(folder))
+        return l;
+    l->folder = vk_strdup(folder);
+    finished_log_files_read(folder, FINISHED_LOG_MAX, on_file, l);
+    return l;
 }
 
 bool finished_logs_find(struct finished_logs *l, const char *uid, const char *container,
@@ -151,7 +182,7 @@ void finished_logs_forget(struct finished_logs *l, const char *uid)
 {
     struct kept_pod *pod = vk_map_get(l->by_uid, uid);
     if (pod)
-        pod_free(l, pod);
+        pod_forget(l, pod);
 }
 
 size_t finished_logs_bytes(const struct finished_logs *l)

@@ -2,7 +2,7 @@
 /*
  * The last output of containers whose group was removed while their pod stays: at most 64 KiB of
  * each, the end counts, and 16 MiB of all, the pods that nobody looked at for longest go first. In
- * memory only: a restart forgets them.
+ * memory, and in a folder where one is given: without it a restart forgets them.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 
 struct finished_logs;
 
-/* total_max: FINISHED_LOGS_MAX but in tests. */
-struct finished_logs *finished_logs_new(size_t total_max);
-/* NULL is fine. */
+/* total_max: FINISHED_LOGS_MAX but in tests. folder: NULL or "": none; what is in it is read. */
+struct finished_logs *finished_logs_new(size_t total_max, const char *folder);
+/* The files stay. NULL is fine. */
 void finished_logs_free(struct finished_logs *l);
 
 /* Copies the end of text, from the start of a line on; replaces what was kept. */

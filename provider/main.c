@@ -202,6 +202,7 @@ static int make_provider(struct program *p, struct vk_err *err)
         .registry_mirrors = o->registry_mirrors.v,
         .registry_mirror_count = o->registry_mirrors.n,
         .registry_ca_file = o->registry_ca_file,
+        .finished_log_dir = o->finished_log_dir,
         .orphan_sweep_ms = o->orphan_sweep_interval_ms,
         .pods = o->pods,
         .user_agent_extra = environment("ACI_EXTRA_USER_AGENT"),

@@ -530,6 +530,13 @@ static const struct option_def defs[] = {
     DURATION("finished-group-ttl", finished_group_ttl_ms, "10m", 1, MINUTES(7 * 24 * 60), GROUPS,
              "How long the group of a pod that ended stays. Where a quota is reached, the oldest "
              "go earlier. The last 64 KiB of each log stay readable while the pod exists."),
+    {.name = "finished-log-dir",
+     .kind = OPTION_STRING,
+     OPT(finished_log_dir),
+     .group = GROUPS,
+     .arg = "FOLDER",
+     .help = "Where those logs are kept beside memory, 16 MiB at most, so that they are readable "
+             "after a restart, too."},
     DURATION("orphan-sweep-interval", orphan_sweep_interval_ms, "1m", 1000, MINUTES(60), GROUPS,
              "How often container groups of this node without a pod are searched for and removed. "
              "Leaked groups are billed."),

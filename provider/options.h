@@ -46,6 +46,7 @@ struct aci_kubelet_options {
     struct json_strs registry_mirrors;
     const char *registry_ca_file;
     int64_t finished_group_ttl_ms;
+    const char *finished_log_dir;
     int64_t orphan_sweep_interval_ms;
     /* capacity */
     const char *cpu, *memory;

@@ -41,11 +41,11 @@ def tag_image(repository, old, new):
 
 
 @pytest.fixture(name="short_lived")
-def _short_lived(world):
-    """Groups of finished pods go after two seconds."""
+def _short_lived(world, tmp_path):
+    """Groups of finished pods go after two seconds. Gives the folder that their logs are kept in."""
     world.kill_kubelet()
-    world.start_kubelet("--finished-group-ttl", "2s")
-    yield
+    world.start_kubelet("--finished-group-ttl", "2s", "--finished-log-dir", tmp_path)
+    yield tmp_path
     world.kill_kubelet()
     world.start_kubelet()
 
@@ -181,7 +181,6 @@ def test_missing_image_is_waited_for(world, namespace, how):
 
 
 def test_finished_group_goes_and_its_log_stays(world, namespace, short_lived):
-    del short_lived
     world.apply(namespace, manifests.pod(
         "brief", manifests.shell("for i in 1 2 3; do echo line $i; done", name="first"),
         manifests.shell("echo other", name="second"), restartPolicy="Never"))
@@ -190,19 +189,26 @@ def test_finished_group_goes_and_its_log_stays(world, namespace, short_lived):
 
     def logs(*flags, **kwargs):
         return world.kubectl("logs", "-n", namespace, "brief", *flags, **kwargs)
-    assert logs("-c", "first").stdout == "line 1\nline 2\nline 3\n"
-    assert logs("-c", "first", "--tail=1").stdout == "line 3\n"
-    assert logs("-c", "second").stdout == "other\n"
+
+    def stays():
+        assert logs("-c", "first").stdout == "line 1\nline 2\nline 3\n"
+        assert logs("-c", "first", "--tail=1").stdout == "line 3\n"
+        assert logs("-c", "second").stdout == "other\n"
+    stays()
     pod = world.pod(namespace, "brief")
     assert pod.status.phase == "Succeeded" and pod.status.pod_ip
     # Nobody creates it again, this process or the next.
     puts = world.puts()
     world.kill_kubelet()
-    world.start_kubelet("--finished-group-ttl", "2s")
+    world.start_kubelet("--finished-log-dir", short_lived)
     holds(lambda: not world.groups_of(namespace) and world.puts() == puts, 5, "no group again")
     assert world.pod(namespace, "brief").status == pod.status
-    gone = logs("-c", "first", check=False)
-    assert gone.returncode != 0 and "no copy of the log" in gone.stderr
+    stays()
+    # In memory alone they are forgotten.
+    world.kill_kubelet()
+    world.start_kubelet()
+    eventually(lambda: "no copy of the log" in logs("-c", "first", check=False).stderr, 30,
+               "the log is forgotten")
 
 
 def test_never_is_kept_where_aci_restarts_all_the_same(world, namespace):

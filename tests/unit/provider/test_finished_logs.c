@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "provider/finished_logs.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -13,7 +18,7 @@
 
 static int setup(void **state)
 {
-    *state = finished_logs_new(FINISHED_LOGS_MAX);
+    *state = finished_logs_new(FINISHED_LOGS_MAX, NULL);
     return 0;
 }
 
@@ -89,7 +94,7 @@ static void a_line_longer_than_the_limit_is_cut(void **state)
 static void the_pod_that_nobody_looked_at_goes_first(void **state)
 {
     (void)state;
-    struct finished_logs *l = finished_logs_new(30);
+    struct finished_logs *l = finished_logs_new(30, NULL);
     struct vk_str text;
     finished_logs_keep(l, "u1", "a", VK_STR("123456789\n"));
     finished_logs_keep(l, "u2", "a", VK_STR("123456789\n"));
@@ -106,7 +111,141 @@ static void the_pod_that_nobody_looked_at_goes_first(void **state)
     finished_logs_free(l);
 }
 
+/* ---- in a folder ---- */
+
+static char folder[64];
+
+static int make_folder(void **state)
+{
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "/tmp/finished-logs-XXXXXX");
+    return mkdtemp(folder) ? 0 : -1;
+}
+
+static size_t count_files(bool removes)
+{
+    DIR *dir = opendir(folder);
+    struct dirent *entry;
+    size_t n = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir))) {
+        if (entry->d_name[0] == '.')
+            continue;
+        n++;
+        if (removes)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+    return n;
+}
+
+static int remove_folder(void **state)
+{
+    (void)state;
+    (void)count_files(true);
+    return rmdir(folder);
+}
+
+static void put_file(const char *name, const char *text, time_t seconds)
+{
+    const struct timespec times[] = {{.tv_sec = seconds}, {.tv_sec = seconds}};
+    char *path VK_AUTOFREE = vk_asprintf("%s/%s", folder, name);
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(futimens(fd, times), 0);
+    close(fd);
+}
+
+static void the_next_process_has_them(void **state)
+{
+    struct finished_logs *l = finished_logs_new(FINISHED_LOGS_MAX, folder);
+    struct vk_str text;
+    struct stat info;
+    char *path VK_AUTOFREE = vk_asprintf("%s/u-1.a-b.log", folder);
+
+    (void)state;
+    finished_logs_keep(l, "u-1", "a-b", VK_STR("first\n"));
+    finished_logs_keep(l, "u-1", "a-b", VK_STR("one\n"));
+    finished_logs_keep(l, "u-1", "c", VK_STR(""));
+    finished_logs_keep(l, "u-2", "a-b", VK_STR("two\n"));
+    finished_logs_free(l);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    l = finished_logs_new(FINISHED_LOGS_MAX, folder);
+    assert_true(finished_logs_find(l, "u-1", "a-b", &text) && vk_str_is(text, "one\n"));
+    assert_true(finished_logs_find(l, "u-1", "c", &text) && text.n == 0);
+    assert_true(finished_logs_find(l, "u-2", "a-b", &text) && vk_str_is(text, "two\n"));
+    /* A pod that goes takes its files along. */
+    finished_logs_forget(l, "u-1");
+    assert_int_equal(count_files(false), 1);
+    finished_logs_free(l);
+    l = finished_logs_new(FINISHED_LOGS_MAX, folder);
+    assert_false(finished_logs_find(l, "u-1", "a-b", &text));
+    assert_true(finished_logs_find(l, "u-2", "a-b", &text));
+    finished_logs_free(l);
+}
+
+static void what_has_no_room_any_more_is_removed_the_oldest_first(void **state)
+{
+    struct vk_str text;
+
+    (void)state;
+    put_file("u1.a.log", "123456789\n", 300);
+    put_file("u2.a.log", "123456789\n", 100);
+    put_file("u3.a.log", "123456789\n", 200);
+    struct finished_logs *l = finished_logs_new(20, folder);
+    assert_false(finished_logs_find(l, "u2", "a", &text));
+    assert_true(finished_logs_find(l, "u3", "a", &text));
+    assert_true(finished_logs_find(l, "u1", "a", &text));
+    assert_int_equal(count_files(false), 2);
+    finished_logs_keep(l, "u4", "a", VK_STR("1\n"));
+    assert_false(finished_logs_find(l, "u3", "a", &text));
+    assert_int_equal(count_files(false), 2);
+    finished_logs_free(l);
+}
+
+static void other_files_are_left_alone_and_odd_names_make_none(void **state)
+{
+    static const char *const odd[] = {"../x", "a/b", "a.b", ""};
+    struct finished_logs *l;
+    struct vk_str text;
+
+    (void)state;
+    put_file("new", "half of", 1);
+    put_file("notes.txt", "", 1);
+    put_file("u1.a.b.log", "", 1);
+    put_file("u1..log", "", 1);
+    put_file("u1.a.log.bak", "", 1);
+    l = finished_logs_new(FINISHED_LOGS_MAX, folder);
+    assert_int_equal(finished_logs_bytes(l), 0);
+    for (size_t i = 0; i < VK_COUNT(odd); i++) {
+        finished_logs_keep(l, odd[i], "a", VK_STR("x\n"));
+        assert_true(finished_logs_find(l, odd[i], "a", &text));
+        finished_logs_forget(l, odd[i]);
+    }
+    assert_int_equal(count_files(false), 5);
+    finished_logs_free(l);
+}
+
+static void a_folder_that_can_not_be_used_leaves_memory(void **state)
+{
+    struct vk_str text;
+
+    (void)state;
+    put_file("file", "", 1);
+    char *path VK_AUTOFREE = vk_asprintf("%s/file/below", folder);
+    struct finished_logs *l = finished_logs_new(FINISHED_LOGS_MAX, path);
+    finished_logs_keep(l, "u1", "a", VK_STR("one\n"));
+    assert_true(finished_logs_find(l, "u1", "a", &text));
+    finished_logs_free(l);
+}
+
 #define KEPT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
 
 int main(void)
 {
@@ -115,6 +254,10 @@ int main(void)
         KEPT(of_a_long_log_the_last_whole_lines_stay),
         KEPT(a_line_longer_than_the_limit_is_cut),
         KEPT(the_pod_that_nobody_looked_at_goes_first),
+        IN_FOLDER(the_next_process_has_them),
+        IN_FOLDER(what_has_no_room_any_more_is_removed_the_oldest_first),
+        IN_FOLDER(other_files_are_left_alone_and_odd_names_make_none),
+        IN_FOLDER(a_folder_that_can_not_be_used_leaves_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
