@@ -97,6 +97,23 @@ static void compare_metadata(const struct pod *before, const struct pod *now,
     }
 }
 
+/* They come one at a time, and none ever goes. */
+static const char *added_container(const struct json_array *before, const struct json_array *now,
+                                   struct vk_arena *arena)
+{
+    const struct container *c = now->v;
+
+    for (size_t i = 0; i < now->n; i++)
+        if (!find(before, c[i].name))
+            return vk_arena_printf(
+                arena,
+                "ephemeralContainers[%s]: it is not started, Azure can't add a container to a "
+                "container group that runs; use kubectl exec in the pod's own containers, or "
+                "kubectl debug --copy-to=NAME --share-processes=false",
+                c[i].name);
+    return NULL;
+}
+
 void pod_update_between(const struct pod *before, const struct pod *now, struct vk_arena *arena,
                         struct pod_update *ret)
 {
@@ -105,4 +122,6 @@ void pod_update_between(const struct pod *before, const struct pod *now, struct 
     compare(&before->spec.init_containers, &now->spec.init_containers, "initContainers", arena,
             ret);
     compare_metadata(before, now, arena, ret);
+    ret->ephemeral =
+        added_container(&before->spec.ephemeral_containers, &now->spec.ephemeral_containers, arena);
 }

@@ -14,6 +14,7 @@ struct pod_update {
     const char *image;
     const char *resources;
     const char *downward_api; /* labels or annotations that a volume shows */
+    const char *ephemeral;    /* a container that kubectl debug adds */
 };
 /* The same pod at two times. Text lives in the arena. */
 void pod_update_between(const struct pod *before, const struct pod *now, struct vk_arena *arena,

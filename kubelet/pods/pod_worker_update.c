@@ -43,6 +43,7 @@ void worker_changed(struct pod_worker *w, const struct pod *before)
         refuse(w, not_updated, u.image);
     }
     refuse(w, "ResizeInfeasible", u.resources);
+    refuse(w, "EphemeralContainersUnsupported", u.ephemeral);
     refuse(w, "DownwardAPINotUpdated", w->shows_stale ? NULL : u.downward_api);
     w->shows_stale |= u.downward_api != NULL;
 }

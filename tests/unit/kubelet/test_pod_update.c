@@ -19,6 +19,7 @@
     "{\"name\":\"c\",\"image\":\"" image "\",\"resources\":{\"requests\":{\"cpu\":\"" cpu "\"}}}"
 #define CONTAINERS(image, cpu) "\"containers\":[" CONTAINER(image, cpu) "]"
 #define INIT(image) "\"initContainers\":[" CONTAINER(image, "1") "],"
+#define DEBUG(image) "\"ephemeralContainers\":[" CONTAINER(image, "1") "],"
 #define VOLUME(kind) ",\"volumes\":[{\"name\":\"info\"," kind "}]"
 #define ITEMS(field)                                                                               \
     "\"downwardAPI\":{\"items\":[{\"path\":\"x\",\"fieldRef\":{\"fieldPath\":\"" field "\"}}]}"
@@ -26,28 +27,34 @@
 
 static const struct {
     const char *before, *now;
-    const char *image, *resources, *downward_api; /* the beginning of each; NULL: nothing */
+    /* The beginning of each; NULL: nothing. */
+    const char *image, *resources, *downward_api, *ephemeral;
 } rows[] = {
-    {POD("", CONTAINERS("a:1", "1")), POD("", CONTAINERS("a:1", "1")), NULL, NULL, NULL},
+    {POD("", CONTAINERS("a:1", "1")), POD("", CONTAINERS("a:1", "1")), NULL, NULL, NULL, NULL},
     {POD("", CONTAINERS("a:1", "1")),
      POD("", CONTAINERS("a:1", "1") ",\"activeDeadlineSeconds\":5,\"tolerations\":[{}]"), NULL,
-     NULL, NULL},
+     NULL, NULL, NULL},
     {POD("", CONTAINERS("a:1", "1")), POD("", CONTAINERS("a:2", "1")),
-     "containers[c].image: a:1 goes on to run, not a:2", NULL, NULL},
+     "containers[c].image: a:1 goes on to run, not a:2", NULL, NULL, NULL},
     {POD("", INIT("a:1") CONTAINERS("b", "1")), POD("", INIT("a:2") CONTAINERS("b", "1")),
-     "initContainers[c].image: a:1", NULL, NULL},
+     "initContainers[c].image: a:1", NULL, NULL, NULL},
     {POD("", CONTAINERS("a:1", "1")), POD("", CONTAINERS("a:1", "2")), NULL,
-     "containers[c].resources: infeasible", NULL},
-    {POD("", CONTAINERS("a:1", "1")), POD("\"x\":\"y\"", CONTAINERS("a:1", "1")), NULL, NULL, NULL},
+     "containers[c].resources: infeasible", NULL, NULL},
+    {POD("", CONTAINERS("a:1", "1")), POD("\"x\":\"y\"", CONTAINERS("a:1", "1")), NULL, NULL, NULL,
+     NULL},
     {POD("\"x\":\"y\"", CONTAINERS("a:1", "1") VOLUME(ITEMS("metadata.labels"))),
      POD("\"x\":\"z\"", CONTAINERS("a:1", "1") VOLUME(ITEMS("metadata.labels"))), NULL, NULL,
-     "metadata.labels: volume info goes on"},
+     "metadata.labels: volume info goes on", NULL},
     {POD("\"x\":\"y\"", CONTAINERS("a:1", "1") VOLUME(ITEMS("metadata.annotations"))),
      POD("\"x\":\"z\"", CONTAINERS("a:1", "1") VOLUME(ITEMS("metadata.annotations"))), NULL, NULL,
-     NULL},
+     NULL, NULL},
     {POD("\"x\":\"y\"", CONTAINERS("a:1", "1") VOLUME(PROJECTED(ITEMS("metadata.labels['x']")))),
      POD("", CONTAINERS("a:1", "1") VOLUME(PROJECTED(ITEMS("metadata.labels['x']")))), NULL, NULL,
-     "metadata.labels: volume info goes on"},
+     "metadata.labels: volume info goes on", NULL},
+    {POD("", DEBUG("a") CONTAINERS("b", "1")), POD("", DEBUG("a") CONTAINERS("b", "1")), NULL, NULL,
+     NULL, NULL},
+    {POD("", CONTAINERS("b", "1")), POD("", DEBUG("a") CONTAINERS("b", "1")), NULL, NULL, NULL,
+     "ephemeralContainers[c]: it is not started"},
 };
 
 static void check(size_t row, const char *text, const char *expected)
@@ -72,6 +79,7 @@ static void what_the_group_can_not_follow_is_named(void **state)
         check(i, u.image, rows[i].image);
         check(i, u.resources, rows[i].resources);
         check(i, u.downward_api, rows[i].downward_api);
+        check(i, u.ephemeral, rows[i].ephemeral);
         pod_unref(before);
         pod_unref(now);
     }
