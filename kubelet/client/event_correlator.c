@@ -20,8 +20,8 @@
 #define BURST 25
 #define REFILL_NS (300 * NS_PER_S)
 #define KEY_HEX 33
-/* An object's name, a dot and 16 digits are at most 253 characters. */
-#define MAX_OBJECT_NAME 236
+/* An object's name, a dot and 32 digits are at most 253 characters. */
+#define MAX_OBJECT_NAME 220
 
 struct budget {
     bool is_known;
@@ -137,7 +137,7 @@ void event_name(char out[254], const char *object_name, const char *suffix)
 
     while (n && !isalnum((unsigned char)object_name[n - 1]))
         n--;
-    snprintf(out, 254, "%.*s.%.16s", (int)n, object_name, suffix);
+    snprintf(out, 254, "%.*s.%.32s", (int)n, object_name, suffix);
 }
 
 bool event_correlate(struct event_correlator *c, const char *object, const char *object_name,

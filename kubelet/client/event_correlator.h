@@ -31,5 +31,6 @@ bool event_correlate(struct event_correlator *c, const char *object, const char 
  * their own. */
 bool event_correlator_take(struct event_correlator *c, const char *object, int64_t now_ns);
 
-/* "<object_name>.<suffix>", cut so that it is a valid name of an object. */
+/* "<object_name>.<suffix>", of which 32 characters count, cut so that it is a valid name of an
+ * object. */
 void event_name(char out[254], const char *object_name, const char *suffix);

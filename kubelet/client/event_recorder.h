@@ -31,8 +31,9 @@ void event_recorder_count(const struct event_recorder *r, struct event_counts *r
 void event_recorder_emit(struct event_recorder *r, const struct object_reference *about,
                          const char *type, const char *reason, const char *message);
 /*
- * An event that the platform counted: key names it for ever (the Event object's name is made from
- * it), so that a restart of the process finds it again instead of writing it twice.
+ * An event that the platform counted: key and first_ns name it for ever (the Event object's name is
+ * made from them), so that a restart of the process finds it again instead of writing it twice.
+ * first_ns 0: now, and no part of the name.
  */
 void event_recorder_emit_counted(struct event_recorder *r, const struct object_reference *about,
                                  const char *type, const char *reason, const char *message,

@@ -317,8 +317,8 @@ static void long_texts_are_cut_between_characters(void **state)
     world_stop(&w);
 }
 
-/* The first 16 hex digits of SHA-256("key"). */
-#define COUNTED_NAME "web.2c70e12b7a0646f9"
+/* The first time, "Started" counted in, and the first 16 hex digits of SHA-256("key"). */
+#define COUNTED_NAME "web.000000003b9aca032c70e12b7a0646f9"
 
 static void emit_counted(struct world *w, int64_t count)
 {
@@ -348,6 +348,27 @@ static void a_counted_event_keeps_its_name_and_is_patched_when_it_grew(void **st
                            " [application/merge-patch+json] {\"count\":3,"));
     assert_null(strstr(vk_buf_peek(&w.api.asked), "the script is over"));
     world_stop(&w);
+}
+
+static void names_of_one_second_are_in_the_order_of_a_container_s_life(void **state)
+{
+    static const char *const life[] = {"Pulling", "Pulled",  "Created",
+                                       "Started", "Killing", "Other"};
+    char last[254] = "", name[254];
+
+    (void)state;
+    for (size_t i = 0; i < VK_COUNT(life); i++) {
+        char key[65];
+
+        crypto_sha256_hex(life[i], strlen(life[i]), key);
+        counted_name(name, &web, life[i], 1000000000, key);
+        assert_true(strcmp(last, name) < 0);
+        memcpy(last, name, sizeof(last));
+    }
+    counted_name(name, &web, "Pulling", 2000000000, "0");
+    assert_true(strcmp(last, name) < 0);
+    counted_name(name, &web, "Pulling", 0, "0");
+    assert_string_equal(name, "web.0");
 }
 
 static void after_a_restart_a_counted_event_is_found_and_raised_only(void **state)
@@ -410,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_pod_that_flaps_1000_times_waits_in_few_places),
         cmocka_unit_test(long_texts_are_cut_between_characters),
         cmocka_unit_test(a_counted_event_keeps_its_name_and_is_patched_when_it_grew),
+        cmocka_unit_test(names_of_one_second_are_in_the_order_of_a_container_s_life),
         cmocka_unit_test(after_a_restart_a_counted_event_is_found_and_raised_only),
         cmocka_unit_test(a_counted_event_that_was_refused_may_come_again),
     };
