@@ -132,13 +132,19 @@ static struct http_host *host_of(struct registry_client *c, const char *base_url
     return host;
 }
 
-static const char *base_url_of(struct registry_client *c, const char *registry,
-                               struct vk_arena *arena)
+/* NULL: the registry itself is asked. */
+static const char *mirror_of(struct registry_client *c, const char *registry)
 {
     const char *mirror = vk_map_get(c->mirrors, registry);
 
-    if (!mirror)
-        mirror = vk_map_get(c->mirrors, "*");
+    return mirror ? mirror : vk_map_get(c->mirrors, "*");
+}
+
+static const char *base_url_of(struct registry_client *c, const char *registry,
+                               struct vk_arena *arena)
+{
+    const char *mirror = mirror_of(c, registry);
+
     if (mirror)
         return mirror;
     /* Docker Hub's registry is not where its name says. */
@@ -158,8 +164,11 @@ static void fetch_free(struct registry_fetch *f)
 static void fail(struct registry_fetch *f, const struct vk_err *cause)
 {
     struct vk_err err = *cause;
+    const char *mirror = mirror_of(f->client, f->image.registry);
 
-    vk_err_wrap(&err, "configuration of image %s/%s", f->image.registry, f->image.repository);
+    /* Who reads this may not know of mirrors, and look for the image where it should be. */
+    vk_err_wrap(&err, "configuration of image %s/%s%s%s", f->image.registry, f->image.repository,
+                mirror ? " at the mirror " : "", mirror ? mirror : "");
     f->done(f->user, NULL, NULL, &err);
     fetch_free(f);
 }

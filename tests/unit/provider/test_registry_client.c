@@ -376,6 +376,7 @@ static void a_mirror_answers_for_its_registry_alone(void **state)
     image_configs_get(configs, "r.io/app:1", NULL, 0, on_config, w);
     assert_true(vk_loop_run_until(w->loop, &w->done, DEADLINE_MS));
     assert_string_equal(w->reason, "RegistryUnavailable");
+    assert_non_null(strstr(w->message, "image r.io/app at the mirror http://127.0.0.1:1: "));
     assert_int_equal(w->manifests, 1);
     image_configs_free(configs);
     registry_client_free(client);
