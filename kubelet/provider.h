@@ -27,6 +27,7 @@ struct pod_identity {
 
 /* Values of vk_err.reason that the kubelet acts on; those of ACI. */
 #define PROVIDER_REASON_IMAGE "InaccessibleImage"
+#define PROVIDER_REASON_IMAGE_NAME "InvalidImageName" /* Kubernetes', shown as it is */
 #define PROVIDER_REASON_QUOTA "ContainerGroupQuotaReached"
 /* The provider has concluded by itself that the platform is away: one such answer to a ping says
  * what else three failed ones do. */
@@ -152,6 +153,7 @@ struct provider_ops {
      * says that the group was accepted, not that it runs; status arrives by upcall. One call per
      * pod at a time. Takes the resolved pod and frees it as soon as it was translated. reason
      * PROVIDER_REASON_IMAGE: an image or its credential is wrong, which waiting can heal;
+     * PROVIDER_REASON_IMAGE_NAME: its name is, which an edit of the pod can heal;
      * PROVIDER_REASON_QUOTA: the platform runs as many pods as it may.
      */
     void (*create_pod)(void *p, struct resolved_pod *pod, provider_done_fn done, void *user);

@@ -3,13 +3,16 @@
 
 #include <ctype.h>
 
+#include "kubelet/provider.h"
+
 #define IMAGE_MAX 512
 #define DIGEST_PREFIX "sha256:"
 #define DIGEST_LEN (sizeof(DIGEST_PREFIX) - 1 + 64)
 
 static int bad(const char *image, const char *why, struct vk_err *err)
 {
-    return vk_err_set(err, VK_INVALID, "image '%s': %s", image, why);
+    vk_err_set(err, VK_INVALID, "image '%s': %s", image, why);
+    return vk_err_reason(err, PROVIDER_REASON_IMAGE_NAME);
 }
 
 /* The part before the first slash is a registry if it looks like a host (Docker's rule). */

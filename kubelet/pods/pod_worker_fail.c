@@ -32,7 +32,14 @@ void worker_fail(struct pod_worker *w, const char *reason, const char *message)
 
 static bool is_image_error(const struct vk_err *err)
 {
-    return vk_streq(err->reason, PROVIDER_REASON_IMAGE);
+    return vk_streq(err->reason, PROVIDER_REASON_IMAGE) ||
+           vk_streq(err->reason, PROVIDER_REASON_IMAGE_NAME);
+}
+
+/* The containers' reason for such an error: a name that can't be is no matter of pulling. */
+static const char *image_reason(const struct vk_err *err, const char *pulling)
+{
+    return vk_streq(err->reason, PROVIDER_REASON_IMAGE_NAME) ? PROVIDER_REASON_IMAGE_NAME : pulling;
 }
 
 static bool is_permanent(const struct vk_err *err, bool is_platform)
@@ -76,11 +83,12 @@ static void wait_for_image(struct pod_worker *w, const struct vk_err *err)
 
     if (delay < err->retry_after_ms)
         delay = err->retry_after_ms;
-    tell_once(w, err, "Failed");
-    worker_show_waiting(w, &(struct waiting_reason){.reason = err->reason,
-                                                    .message = err->msg,
-                                                    .container_reason = "ErrImagePull",
-                                                    .image_of = err->msg});
+    tell_once(w, err, vk_streq(err->reason, PROVIDER_REASON_IMAGE) ? "Failed" : "InspectFailed");
+    worker_show_waiting(
+        w, &(struct waiting_reason){.reason = err->reason,
+                                    .message = err->msg,
+                                    .container_reason = image_reason(err, "ErrImagePull"),
+                                    .image_of = err->msg});
     w->last_error = *err;
     w->image_waits = true;
     w->image_backoff_shown = false;
@@ -96,10 +104,11 @@ void worker_show_image_backoff(struct pod_worker *w)
     if (!w->image_waits || w->image_backoff_shown || w->retry_at_ms <= vk_mono_ms())
         return;
     w->image_backoff_shown = true;
-    worker_show_waiting(w, &(struct waiting_reason){.reason = err->reason,
-                                                    .message = err->msg,
-                                                    .container_reason = "ImagePullBackOff",
-                                                    .image_of = err->msg});
+    worker_show_waiting(
+        w, &(struct waiting_reason){.reason = err->reason,
+                                    .message = err->msg,
+                                    .container_reason = image_reason(err, "ImagePullBackOff"),
+                                    .image_of = err->msg});
 }
 
 static void wait_and_retry(struct pod_worker *w, const struct vk_err *err, bool is_platform)

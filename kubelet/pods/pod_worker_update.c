@@ -28,6 +28,13 @@ void worker_changed(struct pod_worker *w, const struct pod *before)
         worker_set_state(w, POD_WORKER_PENDING);
         worker_queue(w);
     }
+    if (w->state == POD_WORKER_PENDING && w->image_waits &&
+        before->meta.generation != w->pod->meta.generation) {
+        w->image_waits = false;
+        w->retry_at_ms = 0;
+        backoff_reset(&w->image_backoff);
+        worker_queue(w);
+    }
     if (w->is_deleted || (w->state != POD_WORKER_CREATING && w->state != POD_WORKER_STARTING &&
                           w->state != POD_WORKER_RUNNING))
         return;

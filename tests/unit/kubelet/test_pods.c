@@ -380,6 +380,28 @@ static void inaccessible_image_waits_and_recovers(void **state)
     RUN_UNTIL(w, world_told(w, "Failed: The image 'app:1' is not accessible"));
 }
 
+static void a_new_image_does_not_wait_for_the_old_one_s_back_off(void **state)
+{
+    struct world *w = *state;
+    const char *reason = "containerStatuses.0.state.waiting.reason";
+    struct fake_pod *p;
+
+    w->retries.image_initial_ms = w->retries.image_max_ms = 3600000;
+    restart_with(w, w->retries);
+    w->memory.fail_creates = 1;
+    w->memory.run_at_once = true;
+    vk_err_set(&w->memory.error, VK_INVALID, "image 'A:b:c': bad tag");
+    vk_err_reason(&w->memory.error, PROVIDER_REASON_IMAGE_NAME);
+    p = start_one(w, SPEC_ALWAYS);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", reason), "InvalidImageName"));
+    assert_string_equal(world_status(w, "web", "phase"), "Pending");
+    RUN_UNTIL(w, world_told(w, "InspectFailed: image 'A:b:c': bad tag"));
+    p->generation++;
+    fake_send_event(&w->api, "MODIFIED", p);
+    RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
+    assert_int_equal(w->memory.creates, 2);
+}
+
 static void missing_config_map_waits_until_it_appears(void **state)
 {
     struct world *w = *state;
@@ -546,6 +568,7 @@ int main(void)
         ONE(a_right_that_one_pod_finds_granted_is_tried_by_the_others),
         ONE(room_ends_the_wait_for_a_quota),
         ONE(inaccessible_image_waits_and_recovers),
+        ONE(a_new_image_does_not_wait_for_the_old_one_s_back_off),
         ONE(missing_config_map_waits_until_it_appears),
         ONE(forbidden_token_after_binding_is_transient),
         ONE(lost_group_is_created_again_once),

@@ -66,6 +66,7 @@ static void malformed_names_are_refused(void **state)
 
         if (image_reference_parse(table[i], arena, &r, &err) != -VK_INVALID)
             fail_msg("'%s' was taken", table[i]);
+        assert_string_equal(err.reason, "InvalidImageName");
     }
 }
 
