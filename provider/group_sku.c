@@ -59,13 +59,13 @@ int group_sku_check(const struct pod_annotations *a, bool windows, struct vk_err
         const char *annotation, *rule;
     } rules[] = {
         {a->cce_policy && other_sku && !vk_streq(a->sku, "Confidential"), "cce-policy",
-         "only Confidential groups have a policy; remove it or the annotation sku"},
+         "only Confidential groups have a policy; remove it or aci-kubelet.io/sku"},
         {a->cce_policy && strlen(a->cce_policy) > MAX_CCE_POLICY, "cce-policy",
          "has more than 120 KB, the most that ACI takes"},
         {a->cce_policy && !is_base64(a->cce_policy), "cce-policy", "is no base64; encode it"},
         {confidential && windows, "sku", "ACI has Confidential groups on Linux only"},
         {group_sku_is_spot(a) && (confidential || other_sku), "priority",
-         "ACI has Spot groups of the Standard SKU only; remove the annotation sku"},
+         "ACI has Spot groups of the Standard SKU only; remove aci-kubelet.io/sku"},
         {group_sku_is_spot(a) && a->zones, "priority",
          "ACI has no zones for Spot groups; remove the annotation zones"},
         {group_sku_is_spot(a) && (a->dns_name_label || vk_streq(a->ip_address, "Public") ||

@@ -112,13 +112,13 @@ static int check_container(const struct group_member *m, bool confidential, stru
     if (s->privileged && !confidential)
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.securityContext.privileged: ACI runs no privileged containers; "
-                          "remove it, or set the annotation sku to Confidential",
+                          "remove it, or set aci-kubelet.io/sku to Confidential",
                           m->where);
     const char *right = confidential ? NULL : first_added_right(s);
     if (right)
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.securityContext.capabilities.add: ACI can't grant %.60s; remove it, "
-                          "or set the annotation sku to Confidential",
+                          "or set aci-kubelet.io/sku to Confidential",
                           m->where, right);
     if (is_unmasked(s))
         return vk_err_set(err, VK_UNSUPPORTED,

@@ -25,7 +25,8 @@ static int check_pod_spec(const struct pod_spec *spec, struct vk_err *err)
         {spec->host_ipc, "hostIPC",
          "a container group has no node to share memory with; remove it or use another node"},
         {spec->share_process_namespace, "shareProcessNamespace",
-         "containers of a group can't see each other's processes; remove it"},
+         "containers of a group can't see each other's processes; remove it (kubectl debug: "
+         "--share-processes=false)"},
         {spec->resource_claim_count > 0, "resourceClaims",
          "ACI has no devices; remove them or use another node"},
     };
@@ -54,7 +55,8 @@ static int check_env(const struct resolved_container *c, const char *where, stru
         if (!c->env[i].is_implied && !validation_is_env_name(c->env[i].name))
             return vk_err_set(err, VK_UNSUPPORTED,
                               "%s.env[%s]: ACI takes 1 to 63 letters, digits and underscores, with "
-                              "no underscore at either end; rename the variable",
+                              "no underscore at either end; rename it, or list in env what is "
+                              "wanted of an envFrom",
                               where, c->env[i].name);
     }
     return 0;
