@@ -132,6 +132,11 @@ const struct annotation_def annotation_defs[] = {
      .value = "a time",
      .help = "written by aci-kubelet: when the first of the pod's tokens expires, which nothing "
              "renews"},
+    {.name = "made-again",
+     AT(made_again),
+     .value = "a time",
+     .help = "written by aci-kubelet: when the pod's group, which had vanished, was last made "
+             "anew"},
 };
 const size_t annotation_count = VK_COUNT(annotation_defs);
 

@@ -34,7 +34,7 @@ struct pod_annotations {
     const char *cmk_vault_base_url, *cmk_key_name, *cmk_key_version, *cmk_identity;
     const char *log_analytics, *tags, *kube_proxy, *cluster_dns;
     const char *start_wrapper, *sub_path_files;
-    const char *billed_size, *token_expiry; /* ours to write; here they count for nothing */
+    const char *billed_size, *token_expiry, *made_again; /* ours to write: they count for nothing */
 };
 
 /*

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "kubelet/pods/pod_worker.h"
+#include "kubelet/pods/status_annotations.h"
 #include "kubelet/pods/status_generate.h"
 
 /* A second loss so soon after the first means that somebody does not want the group. */
@@ -212,9 +213,32 @@ static void fail_lost(struct pod_worker *w, const char *message)
     worker_set_state(w, POD_WORKER_FINISHED);
 }
 
+/* Also by a former process, as it wrote on the pod. */
+static bool was_made_again_lately(const struct pod_worker *w)
+{
+    const char *text = pairs_get(&w->pod->meta.annotations, POD_MADE_AGAIN);
+    int64_t then_ns, ago_ms;
+
+    if (w->lost_at_ms)
+        return vk_mono_ms() - w->lost_at_ms < LOST_AGAIN_MS;
+    if (!text || !vk_time_parse(vk_str_of(text), &then_ns))
+        return false;
+    ago_ms = vk_wall_ms() - then_ns / 1000000;
+    return ago_ms >= 0 && ago_ms < LOST_AGAIN_MS;
+}
+
+static void note_made_again(struct pod_worker *w)
+{
+    const int64_t now = vk_mono_ms();
+    char text[VK_TIME_MAX];
+
+    w->lost_at_ms = now ? now : 1;
+    vk_time_format_s(vk_wall_ms(), text);
+    status_manager_note(w->all->config.status, w->pod->meta.uid, STATUS_NOTE_MADE_AGAIN, text);
+}
+
 bool worker_group_lost(struct pod_worker *w)
 {
-    int64_t now = vk_mono_ms();
     struct vk_arena *arena VK_ARENA_AUTO = NULL;
     struct pod_status s;
 
@@ -222,17 +246,17 @@ bool worker_group_lost(struct pod_worker *w)
         fail_lost(w, "The container group vanished, and restartPolicy Never forbids another run");
         return true;
     }
-    if (w->lost_at_ms && now - w->lost_at_ms < LOST_AGAIN_MS) {
+    if (was_made_again_lately(w)) {
         fail_lost(w, "The container group vanished again soon after it was created anew");
         return true;
     }
     log_warning("The pod's container group is lost, creating it again", LS("pod", pod_key(w->pod)),
                 LS("podUID", w->pod->meta.uid));
     worker_event(w, "Warning", lost_reason, "The container group vanished and is created again");
-    w->lost_at_ms = now ? now : 1;
     w->may_exist = true;
     arena = vk_arena_new();
     status_of_waiting(w->pod, &(struct waiting_reason){0}, arena, &s);
     status_manager_set(w->all->config.status, w->pod, &s);
+    note_made_again(w);
     return false;
 }

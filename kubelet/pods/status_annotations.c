@@ -20,8 +20,9 @@ static bool counts_deletion_cost(const struct pod *pod)
 struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost,
                                      char *const notes[STATUS_NOTES], struct vk_arena *arena)
 {
-    static const char *const names[STATUS_NOTES] = {
-        [STATUS_NOTE_SIZE] = POD_BILLED_SIZE, [STATUS_NOTE_TOKEN_EXPIRY] = POD_TOKEN_EXPIRY};
+    static const char *const names[STATUS_NOTES] = {[STATUS_NOTE_SIZE] = POD_BILLED_SIZE,
+                                                    [STATUS_NOTE_TOKEN_EXPIRY] = POD_TOKEN_EXPIRY,
+                                                    [STATUS_NOTE_MADE_AGAIN] = POD_MADE_AGAIN};
     struct json_pairs out = {.v = vk_arena_array(arena, STATUS_NOTES + 1, sizeof(*out.v))};
 
     if (deletion_cost && counts_deletion_cost(pod))

@@ -17,7 +17,15 @@
 /* When the first of its tokens expires, RFC 3339, so that a restart still knows. */
 #define POD_TOKEN_EXPIRY "aci-kubelet.io/token-expiry"
 
-enum status_note { STATUS_NOTE_SIZE, STATUS_NOTE_TOKEN_EXPIRY, STATUS_NOTES };
+/* When its group, which had vanished, was last made anew, RFC 3339: a restart still knows. */
+#define POD_MADE_AGAIN "aci-kubelet.io/made-again"
+
+enum status_note {
+    STATUS_NOTE_SIZE,
+    STATUS_NOTE_TOKEN_EXPIRY,
+    STATUS_NOTE_MADE_AGAIN,
+    STATUS_NOTES
+};
 
 /* Those that the pod lacks. deletion_cost 0, a note NULL: not to be said. */
 struct json_pairs status_annotations(const struct pod *pod, int64_t deletion_cost,

@@ -10,6 +10,7 @@ from simulated import pod
 PUT, GET, LIST, DELETE = ("ContainerGroups_CreateOrUpdate", "ContainerGroups_Get",
                           "ContainerGroups_ListByResourceGroup", "ContainerGroups_Delete")
 LOST = "ContainerGroupLost"
+MADE_AGAIN = "aci-kubelet.io/made-again"
 
 
 def phase(world, namespace, name):
@@ -67,8 +68,10 @@ def lost_for_good(world, namespace, name):
     eventually(lambda: told(world, namespace, name, LOST), 60, "an Event tells")
 
 
-def not_for_ever(world, namespace, group):
-    world.incident("delete", group)
+def not_for_ever(world, namespace, kubelet, group):
+    eventually(lambda: MADE_AGAIN in (world.pod(namespace, "always").metadata.annotations or {}), 60,
+               "the next process can know")
+    delete_outside(world, kubelet, group)
     lost_for_good(world, namespace, "always")
     assert "again" in world.pod(namespace, "always").status.message
     holds(lambda: group not in world.engine_groups(namespace), 2, "no third group")
@@ -76,8 +79,8 @@ def not_for_ever(world, namespace, group):
 
 @pytest.mark.parametrize("kubelet", ["lives", "is away"])
 def test_group_that_somebody_deletes(world, namespace, kubelet):
-    """Made again once, with an Event, where the pod may restart, but not for ever; else the pod has
-    failed."""
+    """Made again once, with an Event, where the pod may restart, but not for ever, which the next
+    process knows too; else the pod has failed."""
     groups = {policy: make(world, namespace, policy.lower(), "serve", restartPolicy=policy)
               for policy in ("Never", "OnFailure", "Always")}
     before = {policy: incarnation(world, namespace, group) for policy, group in groups.items()}
@@ -89,8 +92,7 @@ def test_group_that_somebody_deletes(world, namespace, kubelet):
         in_phase(world, namespace, policy.lower(), "Running")
         eventually(lambda policy=policy: told(world, namespace, policy.lower(), LOST), 60,
                    "an Event tells")
-    if kubelet == "lives":
-        not_for_ever(world, namespace, groups["Always"])
+    not_for_ever(world, namespace, kubelet, groups["Always"])
     world.restart_kubelet()
     holds(lambda: groups["Never"] not in world.engine_groups(namespace) and
           phase(world, namespace, "never") == "Failed", 4, "it stays so, for the next kubelet too")
