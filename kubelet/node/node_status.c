@@ -34,6 +34,7 @@ struct node_status {
     bool taint_due;     /* the object may differ from the wish */
     bool taint_refused; /* NodeRestriction: the condition alone has to do */
     bool ping_under_way, stopped, given_up;
+    bool has_told_unreachable; /* by an Event */
     unsigned failed_pings;
     char uid[64];
     char *path;
@@ -278,6 +279,32 @@ static void wish_taint(struct node_status *n, enum taint_wish wish)
         report_soon(n);
 }
 
+static void emit(struct node_status *n, const char *type, const char *reason, const char *message)
+{
+    if (n->events)
+        event_recorder_emit(
+            n->events,
+            &(struct object_reference){
+                .kind = "Node", .name = node_name(n), .uid = node_name(n), .api_version = "v1"},
+            type, reason, message);
+}
+
+/* Pods wait for the provider without a word of their own. */
+static void tell_reachability(struct node_status *n, const struct vk_err *err)
+{
+    char *message VK_AUTOFREE =
+        err ? vk_asprintf("Running pods go on; none is started or removed while the provider does "
+                          "not answer: %s",
+                          err->msg)
+            : NULL;
+
+    if (err)
+        emit(n, "Warning", "ProviderUnreachable", message);
+    else if (n->has_told_unreachable)
+        emit(n, "Normal", "ProviderReachable", "The provider answers again.");
+    n->has_told_unreachable = err != NULL;
+}
+
 static void on_pinged(void *user, const struct vk_err *err)
 {
     struct node_status *n = user;
@@ -300,8 +327,10 @@ static void on_pinged(void *user, const struct vk_err *err)
     if (!err || unreachable) {
         if (node_conditions_set(&n->conditions, "ProviderUnreachable", unreachable,
                                 unreachable ? "PingFailed" : "ProviderReachable",
-                                unreachable ? err->msg : "the provider answers", vk_wall_ns()))
+                                unreachable ? err->msg : "the provider answers", vk_wall_ns())) {
+            tell_reachability(n, err);
             report_soon(n);
+        }
         wish_taint(n, unreachable ? TAINT_ON : TAINT_OFF);
     }
     vk_timer_arm(&n->ping_timer, PING_EVERY_MS);
@@ -347,19 +376,9 @@ void node_status_free(struct node_status *n)
         vk_free(n);
 }
 
-static void emit_starting(struct node_status *n)
-{
-    event_recorder_emit(
-        n->events,
-        &(struct object_reference){
-            .kind = "Node", .name = node_name(n), .uid = node_name(n), .api_version = "v1"},
-        "Normal", "Starting", "Starting aci-kubelet.");
-}
-
 void node_status_start(struct node_status *n)
 {
-    if (n->events)
-        emit_starting(n);
+    emit(n, "Normal", "Starting", "Starting aci-kubelet.");
     vk_timer_arm(&n->timer, 0);
     if (n->config.provider->ops->ping)
         vk_timer_arm(&n->ping_timer, 0);

@@ -26,6 +26,12 @@ def is_marked(world):
     return condition == "True", TAINT in [(t.key, t.effect) for t in node.spec.taints or []]
 
 
+def told(world, reason):
+    """How often Events of the node said it."""
+    return sum(event.count or 1 for event in world.events("default", world.node)
+               if event.reason == reason)
+
+
 def ready(world):
     node = world.core.read_node(world.node)
     return next(c.status for c in node.status.conditions if c.type == "Ready")
@@ -39,10 +45,12 @@ def test_azure_away_is_told_and_running_pods_keep_their_status(world, namespace)
     make_running(world, namespace, "stays")
     groups = world.engine_groups(namespace)
     assert is_marked(world) == (False, False)
+    before = told(world, "ProviderUnreachable")
     world.control_post("/faults", {"count": 0, "action": {
         "status": 503, "code": "ServiceUnavailable", "message": "ordered by a test"}})
     eventually(lambda: is_marked(world) == (True, True), 90, "condition and taint are there")
     assert ready(world) == "True"
+    eventually(lambda: told(world, "ProviderUnreachable") > before, 30, "an Event says it")
     world.apply(namespace, pod("waits", "serve"))
     before = requests(world)
     holds(lambda: is_running(world, namespace, "stays") and
@@ -63,6 +71,7 @@ def test_entra_alone_away_is_told_and_caught_up_with(world, namespace):
     """ARM itself is well and takes no token but a new one."""
     make_running(world, namespace, "stays")
     groups, pid = world.engine_groups(namespace), world.kubelet_pid()
+    before = told(world, "ProviderReachable")
     world.fault("Token", count=0, status=503, code="ServiceUnavailable", message="ordered by a test")
     world.expire_tokens()
     world.apply(namespace, pod("waits", "serve"))
@@ -78,6 +87,7 @@ def test_entra_alone_away_is_told_and_caught_up_with(world, namespace):
     assert world.pod(namespace, "waits").status.phase == "Pending"
     world.clear_faults()
     eventually(lambda: is_marked(world) == (False, False), 120, "condition and taint are gone")
+    eventually(lambda: told(world, "ProviderReachable") > before, 30, "an Event says it")
     eventually(lambda: is_running(world, namespace, "waits"), 60, "the pod that waited runs")
     assert groups.items() <= world.engine_groups(namespace).items()
     assert world.kubelet_pid() == pid and not world.is_kubelet_dead()
