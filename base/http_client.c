@@ -320,7 +320,7 @@ static void copy_config(struct http_host *host, const struct http_host_config *c
         n--;
     own->base_url = vk_strndup(config->base_url, n);
     own->ca_pem = copy_text(config->ca_pem);
-    own->ca_file = copy_text(config->ca_file ? config->ca_file : system_bundle());
+    own->ca_file = copy_text(vk_str_empty(config->ca_file) ? system_bundle() : config->ca_file);
     own->cert_file = copy_text(config->cert_file);
     own->key_file = copy_text(config->key_file);
     own->cert_pem = copy_text(config->cert_pem);

@@ -26,7 +26,7 @@ void http_client_free(struct http_client *client);
 struct http_host_config {
     const char *
         base_url; /* "https://10.0.0.1:6443" (a path prefix is allowed); no trailing slash needed */
-    const char *ca_file; /* NULL and no ca_pem: the system's bundle */
+    const char *ca_file; /* NULL or "", and no ca_pem: the system's bundle */
     const char *ca_pem;
     const char *cert_file, *key_file; /* client certificate */
     const char *cert_pem, *key_pem;

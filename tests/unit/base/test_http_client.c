@@ -492,6 +492,9 @@ static void untrusted_servers_get_nothing_and_the_message_says_why(void **state)
         if (!strstr(o.err.msg, cases[i].word))
             fail_msg("\"%s\" does not say \"%s\"", o.err.msg, cases[i].word);
     }
+    /* An empty name, as of an option that was given so, is none. */
+    assert_string_equal(fetch_tls(w, (struct http_host_config){.ca_file = ""}).err.msg,
+                        fetch_tls(w, (struct http_host_config){0}).err.msg);
     assert_int_equal(w->requests, 0);
     unlink(other_file);
     vk_free(other_file);
