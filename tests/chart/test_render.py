@@ -84,7 +84,7 @@ def test_each_node_has_a_deployment_of_its_own(helm):
 
 
 def test_names_stay_apart_and_short_however_long_they_are(helm):
-    nodes = [{"name": f"{'a-long-name.' * 12}{n}"} for n in "xy"]
+    nodes = [{"name": f"{'a-long-name.' * 5}{n}"} for n in "xy"]
     objects = helm.render(merged(LEAST, {"nodes": nodes, "fullnameOverride": "f" * 60}))
     names = [name for kind, name in objects if kind in ("Deployment", "Job")]
     assert len(names) == len(set(names)) == 4
@@ -101,10 +101,10 @@ def test_a_single_process_has_to_lead_as_well(helm):
 
 
 def test_numbers_of_options_stay_whole(helm):
-    args = arguments(helm.render(merged(LEAST, {"options": {"pods": 100000000, "v": 2, "x": 0.5,
-                                                            "force-it": True}})),
+    args = arguments(helm.render(merged(LEAST, {"options": {"pods": 100000000, "v": 2, "cpu": 0.5,
+                                                            "disable-taint": True}})),
                      "burst-aci-kubelet-virtual-kubelet")
-    assert {"--pods=100000000", "--v=2", "--x=0.5", "--force-it=true"} <= set(args)
+    assert {"--pods=100000000", "--v=2", "--cpu=0.5", "--disable-taint=true"} <= set(args)
 
 
 def test_names_of_digits_are_text(helm):
@@ -165,6 +165,11 @@ REFUSED = {
         {"options": {"leader-elect-lease-duration": "30s"}},
     "options.log-analytics-key: it is a secret": {"options": {"log-analytics-key": "a2V5"}},
     "serving.secretName is missing": {"serving": {"certificate": "secret"}},
+    "serving.secretName: a certificate that is selfSigned": {"serving": {"secretName": "port"}},
+    "azure.credentials.clientSecret: workloadIdentity uses none":
+        credentials("workloadIdentity", clientSecret="a"),
+    "azure.credentials.existingSecret: managedIdentity uses none":
+        credentials("managedIdentity", existingSecret="a"),
     # These are the schema's.
     "at '/azure/subscriptionId': 'production' does not match": {"azure": {"subscriptionId": "production"}},
     "at '/replicas': minimum: got 0, want 1": {"replicas": 0},
@@ -174,6 +179,13 @@ REFUSED = {
     "at '/nodes/0/subnetIds/0': 'pods' does not match": {"nodes": [{"name": "a", "subnetIds": ["pods"]}]},
     "at '/nodes/0/os': value must be one of": {"nodes": [{"name": "a", "os": "linux"}]},
     "at '/drain/timeout': '10' does not match": {"drain": {"timeout": "10"}},
+    "at '/clientCA/key': minLength: got 0, want 1": {"clientCA": {"key": ""}},
+    "at '/nodes/0/name': 'a": {"nodes": [{"name": "a" * 64}]},
+    "at '/options': additional properties 'clusterdns' not allowed": {"options": {"clusterdns": "10.0.0.10"}},
+    "at '/nodes/0/options': additional properties 'pod' not allowed":
+        {"nodes": [{"name": "a", "options": {"pod": 5}}]},
+    "missing property 'serving'": {"serving": None},
+    "missing property 'nodes'": {"nodes": None},
 }
 
 

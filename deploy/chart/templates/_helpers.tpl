@@ -224,6 +224,12 @@ imagePullSecrets:
 {{- if and (eq $credentials.type "clientSecret") (not $credentials.clientSecret) (not $credentials.existingSecret) }}
 {{- fail "azure.credentials: clientSecret needs clientSecret, or existingSecret, a Secret with the key clientSecret" }}
 {{- end }}
+{{- if and $credentials.clientSecret (ne $credentials.type "clientSecret") }}
+{{- fail (printf "azure.credentials.clientSecret: %s uses none; set azure.credentials.type to clientSecret, or leave it out" $credentials.type) }}
+{{- end }}
+{{- if and $credentials.existingSecret (has $credentials.type (list "workloadIdentity" "managedIdentity")) }}
+{{- fail (printf "azure.credentials.existingSecret: %s uses none; set azure.credentials.type to what the Secret holds, or leave it out" $credentials.type) }}
+{{- end }}
 {{- if and $credentials.clientSecret $credentials.existingSecret }}
 {{- fail "azure.credentials: clientSecret and existingSecret are both set, and only one can be meant" }}
 {{- end }}
@@ -232,6 +238,9 @@ imagePullSecrets:
 {{- end }}
 {{- if and (eq .Values.serving.certificate "secret") (not .Values.serving.secretName) }}
 {{- fail "serving.secretName is missing: serving.certificate is secret" }}
+{{- end }}
+{{- if and .Values.serving.secretName (ne .Values.serving.certificate "secret") }}
+{{- fail (printf "serving.secretName: a certificate that is %s is not read from a Secret; set serving.certificate to secret, or leave it out" .Values.serving.certificate) }}
 {{- end }}
 {{- $own := dict "nodename" "nodes[].name" "subscription" "azure.subscriptionId" "resource-group" "resourceGroup" "location" "location" "subnet-id" "nodes[].subnetIds" "os" "nodes[].os" "port" "port" "client-ca-file" "clientCA" "tls-cert-file" "serving" "tls-private-key-file" "serving" "rotate-server-certificates" "serving" "leader-elect" "leaderElection" "leader-elect-lease-duration" "leaderElection.leaseDuration" "leader-elect-renew-deadline" "leaderElection.renewDeadline" "leader-elect-retry-period" "leaderElection.retryPeriod" "leader-elect-resource-name" "nodes[].name" "leader-elect-resource-namespace" "(the release's namespace)" "node-ip" "(the pod's own)" "address" "(the pod's own)" "tenant-id" "azure.tenantId" "client-id" "azure.credentials" "client-secret" "azure.credentials" "client-certificate" "azure.credentials" "client-certificate-key" "azure.credentials" "federated-token-file" "azure.credentials" "azure-config" "azure.credentials" }}
 {{- $names := list }}
