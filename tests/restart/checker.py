@@ -32,7 +32,7 @@ class Checker:
         return subprocess.run(
             [str(self.world.programs / "aci-kubelet"), "check", *output,
              *(f"--{name}={given}" for name, given in flags.items() if given is not None)],
-            env=env, capture_output=True, text=True, timeout=90, check=False)
+            env=env, capture_output=True, text=True, timeout=240, check=False)
 
     def found(self, **options):
         """Check -> (state, detail, remedy)."""

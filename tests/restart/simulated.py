@@ -28,6 +28,10 @@ def pod(name, *command, **fields):
                                      "command": list(command)}], **fields}}
 
 
+# A delay that ends with clear_faults(), however long the test takes to get there.
+HELD_MS = 600000
+
+
 class SimulatedWorld(World):
     def up(self):
         # Group -> how often somebody else deleted it: so often it may be made again.
@@ -135,6 +139,7 @@ class SimulatedWorld(World):
         self._json(self.control + "/tokens", method="DELETE")
 
     def clear_faults(self):
+        """What was delayed goes on."""
         self._json(self.control + "/faults", method="DELETE")
 
     def requests(self, operation):

@@ -26,7 +26,7 @@ def test_a_small_burst_is_measured_and_drawn(world, namespace, tmp_path):
     _measure(world, namespace, result)
     shown = subprocess.run(
         [sys.executable, BENCH / "report.py", "--json", str(whole), "--svg", str(picture), str(result)],
-        check=True, timeout=60, capture_output=True, text=True).stdout
+        check=True, timeout=240, capture_output=True, text=True).stdout
 
     (burst,) = json.loads(whole.read_text())["runs"][0]["bursts"]
     assert burst["ARM requests"]["ContainerGroups_CreateOrUpdate"] == PODS

@@ -62,7 +62,7 @@ def make_pods(world, namespace):
     world.apply(namespace, pod("runs", "serve"), pod("ends", "exit", "0", restartPolicy="Never"),
                 pod("goes", "serve"))
     eventually(lambda: world.is_kubelet_dead() or any(
-        group["pod"] == "goes" for group in world.engine_groups(namespace).values()), 20,
+        group["pod"] == "goes" for group in world.engine_groups(namespace).values()), 60,
         "the group of the pod that goes")
     world.core.delete_namespaced_pod("goes", namespace)
 
@@ -111,7 +111,7 @@ def run_no_node(world, namespace, point):
     world.start_kubelet()
     eventually(lambda: world.core.read_node(world.node), 60, "the node is there")
     eventually(lambda: world.coordination.read_namespaced_lease(
-        world.node, "kube-node-lease").spec.renew_time, 20, "the lease is there")
+        world.node, "kube-node-lease").spec.renew_time, 60, "the lease is there")
     make_pods(world, namespace)
     pods_converge(world, namespace)
 
@@ -196,7 +196,7 @@ def test_dying_at_an_update_updates_once(world, namespace, point):
     """The second PUT is that of a new image."""
     world.restart_kubelet(crash_at=point)
     world.apply(namespace, pod("runs", "serve"))
-    eventually(lambda: phase(world, namespace, "runs") == "Running", 20, "the pod runs")
+    eventually(lambda: phase(world, namespace, "runs") == "Running", 60, "the pod runs")
     group, = world.puts_of(namespace)
     world.deleted_outside[group] += 1  # One PUT more is what is asked for.
     world.core.patch_namespaced_pod("runs", namespace, {"spec": {"containers": [

@@ -15,7 +15,7 @@ LEASE = f"aci-kubelet-{NODE}"
 ADDRESSES = ("10.240.0.2", "10.240.0.4")
 NUMBER = 10450
 # Long enough for a machine that is busy with other tests.
-SHORT = {"leader_elect_lease_duration": "9s", "leader_elect_renew_deadline": "6s",
+SHORT = {"leader_elect_lease_duration": "15s", "leader_elect_renew_deadline": "11s",
          "leader_elect_retry_period": "500ms"}
 # So long that nobody leads in time but by a Lease that was given back.
 LONG = {"leader_elect_lease_duration": "300s", "leader_elect_renew_deadline": "200s",
@@ -101,7 +101,7 @@ def test_a_paused_leader_writes_nothing_once_its_lease_is_over(world, replica, n
     second.process.send_signal(signal.SIGSTOP)
     world.apply(namespace, elected("meanwhile"))
     first.process.send_signal(signal.SIGCONT)
-    first.until(lambda: first.process.poll() is not None, "the first one ends by itself", 30)
+    first.until(lambda: first.process.poll() is not None, "the first one ends by itself", 60)
     assert first.process.returncode not in (0, None)
     assert "may not act for node elected any more" in first.text()
     assert world.engine_groups(namespace) == groups
@@ -128,7 +128,7 @@ def test_the_next_release_takes_over_at_once_and_touches_no_group(world, replica
     holds(lambda: not leads(second), 2, "the second one leads beside the first")
 
     first.process.send_signal(signal.SIGTERM)
-    assert first.process.wait(40) == 0
+    assert first.process.wait(240) == 0
     second.until(lambda: leads(second), "the second one leads", 60)
     second.until(lambda: address(world) == ADDRESSES[1], "the node has its address")
     second.until(lambda: is_served(world), "the API server reaches it, by its own certificate")
@@ -142,7 +142,7 @@ def test_the_next_release_takes_over_at_once_and_touches_no_group(world, replica
     third.until(lambda: '"Standing by; another process leads"' in third.text(), "a third stands by")
     before = holder(world)
     third.process.send_signal(signal.SIGTERM)
-    assert third.process.wait(20) == 0
+    assert third.process.wait(240) == 0
     assert holder(world) == before
 
 
@@ -158,7 +158,7 @@ def test_a_leader_that_can_not_reach_its_lease_ends(world, replica, namespace):
     finally:
         world.start_api_server()
     assert first.process.returncode not in (0, None)
-    assert "was not renewed for 6000 ms" in first.text()
+    assert "was not renewed for 11000 ms" in first.text()
     again = replica(0, **SHORT)
     eventually(lambda: leads(again), 60, "the next one leads")
     assert world.engine_groups(namespace) == groups

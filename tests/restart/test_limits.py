@@ -14,8 +14,9 @@ from simulated import pod
 
 NODE = "limited"
 PORTS = {"PORT_ACI": "8543", "PORT_ACI_CONTROL": "9543"}
-# 100 in 5 minutes and 300 in an hour: the second window is the one that a burst of 12 waits for.
-WINDOWS, PODS, BOUND_SECONDS = "4/3s,10/12s", 12, 12
+# 100 in 5 minutes and 300 in an hour: the second window is the one that a burst of 12 waits for. It is long
+# enough for a deletion on a machine that is busy.
+WINDOWS, PODS, BOUND_SECONDS = "4/3s,10/20s", 12, 20
 
 
 @pytest.fixture(name="stats")
@@ -31,7 +32,7 @@ def _stats(world, tmp_path):
 
     def ask():
         with urllib.request.urlopen(f"http://127.0.0.1:{PORTS['PORT_ACI_CONTROL']}/stats",
-                                    timeout=10) as answer:
+                                    timeout=60) as answer:
             return json.load(answer)
 
     try:

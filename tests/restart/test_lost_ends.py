@@ -5,7 +5,7 @@ is started twice, and none is deleted because somebody was away."""
 import pytest
 
 from polling import eventually, holds
-from simulated import pod
+from simulated import HELD_MS, pod
 
 PUT, GET, LIST, DELETE = ("ContainerGroups_CreateOrUpdate", "ContainerGroups_Get",
                           "ContainerGroups_ListByResourceGroup", "ContainerGroups_Delete")
@@ -49,9 +49,9 @@ def nothing_leaks(world, namespace, *left):
 # --- while the PUT is in flight -------------------------------------------------------------------
 
 def put_in_flight(world, namespace):
-    """A PUT that the service has and does not answer for 3 s; nothing of it is to be seen yet."""
+    """A PUT that the service has and does not carry out before the faults are cleared."""
     before = world.puts()
-    world.fault(PUT, delayMs=3000)
+    world.fault(PUT, delayMs=HELD_MS)
     create(world, namespace, "brief")
     eventually(lambda: not world.control_get("/faults")["faults"], 60, "the PUT is on its way")
     assert world.puts() == before
@@ -62,6 +62,7 @@ def test_pod_that_is_deleted_while_its_put_is_in_flight_leaves_nothing(world, na
     put_in_flight(world, namespace)
     deletions = world.requests(DELETE)
     world.core.delete_namespaced_pod("brief", namespace, grace_period_seconds=0 if force else None)
+    world.clear_faults()
     eventually(lambda: world.puts_of(namespace), 60, "the PUT has arrived")
     eventually(lambda: world.requests(DELETE) > deletions, 60, "the group is deleted")
     eventually(lambda: not world.pods(namespace), 60, "the pod is gone")
@@ -76,6 +77,7 @@ def test_group_of_a_put_whose_sender_and_pod_are_gone_is_removed(world, namespac
     force_delete(world, namespace, "brief")
     if back == "before":
         world.start_kubelet()
+    world.clear_faults()
     eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done all the same")
     if back == "after":
         world.start_kubelet()
@@ -89,6 +91,7 @@ def test_kubelet_that_died_with_its_put_in_flight_does_not_send_another(world, n
     world.kill_kubelet()
     if back == "before":
         world.start_kubelet()
+    world.clear_faults()
     before = eventually(lambda: world.engine_groups(namespace), 60, "the PUT is done all the same")
     if back == "after":
         world.start_kubelet()

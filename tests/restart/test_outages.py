@@ -37,6 +37,13 @@ def ready(world):
     return next(c.status for c in node.status.conditions if c.type == "Ready")
 
 
+def has_ended(world, namespace, name):
+    """As the service knows it."""
+    return any(group["state"] == "Succeeded" for group in world.control_get("/groups")["groups"]
+               if (group["tags"] or {}).get("aci-kubelet-namespace") == namespace
+               and group["tags"]["aci-kubelet-pod"] == name)
+
+
 def requests(world):
     return sum(world.control_get("/stats")["operations"].values())
 
@@ -52,11 +59,12 @@ def test_azure_away_is_told_and_running_pods_keep_their_status(world, namespace)
     assert ready(world) == "True"
     eventually(lambda: told(world, "ProviderUnreachable") > before, 30, "an Event says it")
     world.apply(namespace, pod("waits", "serve"))
-    before = requests(world)
+    before, began = requests(world), time.monotonic()
     holds(lambda: is_running(world, namespace, "stays") and
           world.pod(namespace, "waits").status.phase == "Pending", 12, "nothing else changes")
     # Half-open: one request each 10 s.
-    assert requests(world) - before <= 5
+    asked = requests(world) - before
+    assert asked <= 4 + (time.monotonic() - began) / 10
     # A process that starts while Azure is away leaves the mark where it is.
     world.restart_kubelet()
     holds(lambda: is_marked(world) == (True, True) and is_running(world, namespace, "stays"), 4,
@@ -80,8 +88,8 @@ def test_entra_alone_away_is_told_and_caught_up_with(world, namespace):
     eventually(lambda: is_marked(world) == (True, True), 90, "condition and taint are there")
     assert ready(world) == "True"
     # Nobody asks ARM without a token, and Entra hears less and less: 1, 2, 4, 8, 10 ... s apart.
-    seconds = time.monotonic() - since
-    assert world.requests("Token") - began <= 5 + seconds / 7
+    asked = world.requests("Token") - began
+    assert asked <= 5 + (time.monotonic() - since) / 7
     assert requests(world) - world.requests("Token") - of_arm <= 5
     assert is_running(world, namespace, "stays")
     assert world.pod(namespace, "waits").status.phase == "Pending"
@@ -96,7 +104,7 @@ def test_entra_alone_away_is_told_and_caught_up_with(world, namespace):
 def test_api_server_away_at_the_start_is_caught_up_with(world, namespace, full):
     """Ten minutes each with --full; else scaled: sweeps for orphans come every 2 s here."""
     make_running(world, namespace, "stays")
-    world.apply(namespace, pod("ends", "sleep", "8", restartPolicy="Never"))
+    world.apply(namespace, pod("ends", "sleep", "15", restartPolicy="Never"))
     eventually(lambda: is_running(world, namespace, "ends"), 90, "the second pod runs")
     groups = world.engine_groups(namespace)
     lease = world.coordination.read_namespaced_lease(world.node, "kube-node-lease").spec.renew_time
@@ -107,9 +115,12 @@ def test_api_server_away_at_the_start_is_caught_up_with(world, namespace, full):
         # later the time of the group that ends would be over.
         for flags in ([], ["--cluster-id", cluster]):
             world.restart_kubelet("--finished-group-ttl", "1h", *flags, wait=False)
-            before, seconds = requests(world), 600 if full else 6
-            holds(lambda: world.engine_groups(namespace) == groups, seconds, "no group is touched")
-            assert requests(world) - before <= 20 + 2 * seconds
+            before, began = requests(world), time.monotonic()
+            holds(lambda: world.engine_groups(namespace) == groups, 600 if full else 6,
+                  "no group is touched")
+            asked = requests(world) - before
+            assert asked <= 20 + 2 * (time.monotonic() - began)
+        eventually(lambda: has_ended(world, namespace, "ends"), 60, "the container has ended")
     finally:
         world.start_api_server()
     eventually(lambda: world.pod(namespace, "ends").status.phase == "Succeeded", 60,

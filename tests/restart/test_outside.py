@@ -17,7 +17,7 @@ def phase(world, namespace, name):
     return world.pod(namespace, name).status.phase
 
 
-def in_phase(world, namespace, name, wanted, timeout=30):
+def in_phase(world, namespace, name, wanted, timeout=60):
     def reached():
         found = world.pod(namespace, name)
         return found if found.status.phase == wanted else None

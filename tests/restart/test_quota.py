@@ -60,7 +60,8 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     eventually(lambda: allocatable(world, "pods") == groups + 1, 90, "the node offers no more")
     world.apply(namespace, scheduled_pod("unbound"))
     eventually(lambda: is_unschedulable(world, namespace, "unbound"), 90, "the scheduler keeps it")
-    told = [event for event in world.events(namespace, "waits") if event.reason == QUOTA]
+    told = eventually(lambda: [event for event in world.events(namespace, "waits")
+                               if event.reason == QUOTA], 60, "an Event tells")
     assert len(told) == 1 and "Limit: " in told[0].message
     assert world.pod(namespace, "waits").status.phase == "Pending"
     # Somebody asked Azure for more.

@@ -56,10 +56,12 @@ def heartbeats(world):
     def beat():
         while True:
             for name in MACHINES:
-                core.patch_node_status(name, {"status": {
-                    "capacity": capacity, "allocatable": capacity,
-                    "conditions": [{"type": "Ready", "status": "True", "reason": "Test",
-                                    "message": "", "lastHeartbeatTime": now()}]}})
+                # One that is lost is no reason to say nothing any more.
+                with contextlib.suppress(kubernetes.client.ApiException, OSError):
+                    core.patch_node_status(name, {"status": {
+                        "capacity": capacity, "allocatable": capacity,
+                        "conditions": [{"type": "Ready", "status": "True", "reason": "Test",
+                                        "message": "", "lastHeartbeatTime": now()}]}})
             if over.wait(5):
                 return
 

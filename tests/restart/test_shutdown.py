@@ -6,9 +6,10 @@ import os
 import signal
 
 from polling import eventually
-from simulated import pod
+from simulated import HELD_MS, pod
 
 PUT = "ContainerGroups_CreateOrUpdate"
+ENDING = '"Ending; container groups keep running"'
 
 
 def terminate(world):
@@ -26,12 +27,14 @@ def is_running(world, namespace, name):
 def test_a_put_in_flight_is_neither_lost_nor_repeated(world, namespace):
     eventually(lambda: holder(world) == world.node, 60, "the lease is held")
     puts = world.requests(PUT)
-    world.fault(PUT, delayMs=3000)
+    world.fault(PUT, delayMs=HELD_MS)
     world.apply(namespace, pod("slow", "serve"))
     eventually(lambda: world.requests(PUT) == puts + 1, 60, "the PUT has arrived")
     terminate(world)
+    eventually(lambda: ENDING in world.log("aci-kubelet"), 60, "the signal was seen")
     # Bound after the signal: its group is the next process's matter.
     world.apply(namespace, pod("late", "serve"))
+    world.clear_faults()
     eventually(world.is_kubelet_dead, 90, "the kubelet has ended")
     assert "Ending before all writes were answered" not in world.log("aci-kubelet")
     groups = world.engine_groups(namespace)
@@ -49,14 +52,14 @@ def test_a_put_in_flight_is_neither_lost_nor_repeated(world, namespace):
 
 def test_a_second_signal_does_not_wait(world, namespace):
     puts = world.requests(PUT)
-    world.fault(PUT, delayMs=8000)
+    world.fault(PUT, delayMs=HELD_MS)
     world.apply(namespace, pod("slow", "serve"))
     eventually(lambda: world.requests(PUT) == puts + 1, 60, "the PUT has arrived")
     terminate(world)
-    eventually(lambda: '"Ending; container groups keep running"' in world.log("aci-kubelet"), 60,
-               "the signal was seen")
+    eventually(lambda: ENDING in world.log("aci-kubelet"), 60, "the signal was seen")
     assert not world.is_kubelet_dead()
     terminate(world)
-    eventually(world.is_kubelet_dead, 15, "the kubelet has ended at once")
+    eventually(world.is_kubelet_dead, 60, "the kubelet has ended without the answer")
+    world.clear_faults()
     world.start_kubelet()
     eventually(lambda: is_running(world, namespace, "slow"), 90, "the pod runs")

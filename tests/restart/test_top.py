@@ -22,7 +22,7 @@ def command(world, *flags, kubeconfig=None):
 
 def once(world, *flags, **where):
     return subprocess.run(command(world, "--once", *flags, **where), env={}, capture_output=True,
-                          text=True, timeout=60, check=False)
+                          text=True, timeout=240, check=False)
 
 
 def look(world):
@@ -33,13 +33,15 @@ def look(world):
 
 def test_it_counts_what_runs(world, namespace):
     # The bystander alone.
-    before = eventually(lambda: (seen := look(world))["pods"]["running"] == 1 and seen, 90, "one runs")
+    before = eventually(lambda: (seen := look(world))["pods"]["running"] == seen["groups"] == 1 and seen,
+                        90, "one runs")
     world.apply(namespace, *(pod(f"p{i}", "serve") for i in range(3)))
     eventually(lambda: look(world)["pods"]["running"] == before["pods"]["running"] + 3, 60,
                "three more run")
     now = eventually(lambda: (seen := look(world))["secondsPerPhase"].get("whole") and seen, 90,
                      "a start was measured")
-    assert now["groups"] == before["groups"] + 3 and now["node"] == world.node
+    assert now["node"] == world.node
+    eventually(lambda: look(world)["groups"] == before["groups"] + 3, 60, "with a group each")
     assert now["quotas"]["ContainerGroups"]["limit"] > 0 and not now["armIsAway"]
     assert {"resolve", "put", "start"} <= now["secondsPerPhase"].keys()
     table = once(world)
@@ -53,7 +55,7 @@ def test_a_line_each_interval_where_there_is_no_terminal(world, bystander):
                           text=True) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert all(" running=" in line and "\033" not in line for line in lines), lines
 
 
@@ -62,7 +64,7 @@ def test_a_terminal_is_drawn_anew_and_given_back(world):
     if pid == 0:
         arguments = command(world, "--interval", "200ms")
         os.execve(arguments[0], arguments, {"TERM": "xterm"})
-    seen, deadline = b"", time.monotonic() + 60
+    seen, deadline = b"", time.monotonic() + 240
     while seen.count(b"\033[H\033[J") < 3:
         assert time.monotonic() < deadline, seen
         if select.select([terminal], [], [], 1)[0]:
