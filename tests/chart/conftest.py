@@ -65,7 +65,7 @@ class Helm:
 
     def run(self, *arguments, check=True, kubeconfig=None):
         process = self.start(*arguments, kubeconfig=kubeconfig)
-        output, error = process.communicate(timeout=240)
+        output, error = process.communicate(timeout=600)
         if check and process.returncode != 0:
             raise AssertionError(f"helm {' '.join(map(str, arguments))}: {error or output}")
         return subprocess.CompletedProcess(arguments, process.returncode, output, error)

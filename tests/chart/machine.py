@@ -78,7 +78,7 @@ class Container:
         return subprocess.run(
             [str(HERE / "container"), str(self.files), *self.machine.program, *arguments],
             env=self._environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=90, check=False)
+            timeout=240, check=False)
 
     def is_ready(self):
         if self.port is None:

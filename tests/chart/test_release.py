@@ -50,7 +50,7 @@ def _machine(request, world, tmp_path_factory):
 @pytest.fixture(scope="module", name="release")
 def _release(world, helm, values, machine):
     run = helm.run("install", "burst", CHART, "-n", NAMESPACE, "--create-namespace", "-f",
-                   helm.file(values), "--wait", "--timeout", "120s", kubeconfig=world.kubeconfig)
+                   helm.file(values), "--wait", "--timeout", "400s", kubeconfig=world.kubeconfig)
     yield run.stdout
     assert machine.error is None, machine.error
 
@@ -182,7 +182,7 @@ def test_an_upgrade_takes_over_and_touches_no_group(world, helm, values, release
     before, holder = address(world), leader(world)
     helm.run("upgrade", "burst", CHART, "-n", NAMESPACE, "-f",
              helm.file(merged(values, {"podLabels": {"release": "second"}})), "--wait", "--timeout",
-             "180s", kubeconfig=world.kubeconfig)
+             "400s", kubeconfig=world.kubeconfig)
     eventually(lambda: len(machine.containers) == 2, 90, "the first two have ended")
     eventually(lambda: leader(world) not in (None, holder), 60, "another one leads")
     eventually(lambda: address(world) != before and machine.container_at(address(world)), 60,
@@ -216,12 +216,12 @@ def test_uninstalling_drains_the_node_first(world, helm, release, machine):
     budgets = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
                "spec": {"minAvailable": 3, "selector": {"matchLabels": {"app": "web"}}}}
     world.apply("default", budgets)
-    process = helm.start("uninstall", "burst", "-n", NAMESPACE, "--wait", "--timeout", "180s",
+    process = helm.start("uninstall", "burst", "-n", NAMESPACE, "--wait", "--timeout", "400s",
                          kubeconfig=world.kubeconfig)
     eventually(lambda: world.core.read_node(NODE).spec.unschedulable, 60, "the node is cordoned")
     assert len(world.engine_groups("default")) == 3, "the budget lets none go"
     world.kubectl("delete", "pdb", "web", "-n", "default")
-    output, error = process.communicate(timeout=200)
+    output, error = process.communicate(timeout=600)
     assert process.returncode == 0, error + output + machine.logs()
     assert is_absent(world.core.read_node, NODE)
     assert is_absent(world.coordination.read_namespaced_lease, NODE, "kube-node-lease")

@@ -63,7 +63,7 @@ def test_the_program_takes_what_is_rendered(world, helm, tmp_path):
             missing.write_text("{}")
             args = [entry.replace("/etc/azure/azure.json", str(missing))
                     for entry in container["args"]]
-            run = subprocess.run([str(world.programs / "aci-kubelet"), *args], env=env, timeout=20,
+            run = subprocess.run([str(world.programs / "aci-kubelet"), *args], env=env, timeout=120,
                                  capture_output=True, text=True, check=False)
             said = run.stdout + run.stderr
             assert "no service account of a pod either" in said, f"{case}: {args}: {said}"

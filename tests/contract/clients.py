@@ -39,7 +39,7 @@ class Rest:
         form = {"grant_type": "client_credentials", "client_id": CLIENT, "client_secret": SECRET,
                 "scope": SCOPE, **form}
         return self._session.post(f"{self.service.url}/{TENANT}/oauth2/v2.0/token", data=form,
-                                  timeout=30)
+                                  timeout=120)
 
     def call(self, method, path, body=None, version=None, headers=None, **query):
         """PATH as given when it is absolute; a header or version of "" is left out."""
@@ -50,7 +50,7 @@ class Rest:
         query = {**({"api-version": version} if version else {}), **query}
         return self._session.request(
             method, path if path.startswith("https:") else self.service.url + path, json=body,
-            params=None if path.startswith("https:") else query, timeout=60,
+            params=None if path.startswith("https:") else query, timeout=240,
             headers={name: value for name, value in headers.items() if value})
 
     @staticmethod

@@ -59,7 +59,7 @@ class Service:
             request = urllib.request.Request(
                 self._control + path, method=method,
                 data=json.dumps(body).encode() if body is not None else None)
-            with opener.open(request, timeout=10) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return json.loads(answer.read())
         return namespaces.inside(self._network, call)
 
@@ -110,7 +110,7 @@ class Process:
         self.service.close()
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(120)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -3,10 +3,14 @@
 
 import time
 
+# See tests/e2e/polling.py.
+PATIENCE = 4
+
 
 def eventually(condition, timeout, message, every=0.05):
-    """Polls condition() until it gives something true and returns that; raises when timeout seconds
-    have passed."""
+    """Polls condition() until it gives something true and returns that; raises when PATIENCE times
+    timeout seconds have passed."""
+    timeout *= PATIENCE
     deadline = time.monotonic() + timeout
     while True:
         seen = condition()

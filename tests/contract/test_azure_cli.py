@@ -33,7 +33,7 @@ class AzureCli:
 
     def run(self, *arguments):
         return subprocess.run(self.command(*arguments), text=True, check=False,
-                              env=self.environment, capture_output=True, timeout=120,
+                              env=self.environment, capture_output=True, timeout=400,
                               stdin=subprocess.DEVNULL)
 
     def typed(self, keys, *arguments):
@@ -45,7 +45,7 @@ class AzureCli:
                                    stdout=its, stderr=its, env=self.environment,
                                    start_new_session=True)
         os.close(its)
-        shown, deadline = b"", time.monotonic() + 60
+        shown, deadline = b"", time.monotonic() + 240
         try:
             while time.monotonic() < deadline:
                 if not select.select([ours], [], [], 1)[0]:
@@ -53,7 +53,7 @@ class AzureCli:
                 try:
                     shown += os.read(ours, 65536)
                 except OSError:  # the terminal's other side is closed: the command has ended
-                    assert process.wait(10) == 0, shown
+                    assert process.wait(120) == 0, shown
                     return shown.decode()
                 if keys and b"$ " in shown:
                     os.write(ours, keys)

@@ -14,7 +14,7 @@ from clients import Rest
 from emulator import RESOURCE_GROUP
 from polling import eventually
 
-TIMEOUT = 30
+TIMEOUT = 120
 SHELL = ("sh", "-c")
 NORMAL, POLICY_VIOLATED = 1000, 1008
 # Of the shell of a user that is not root.

@@ -27,7 +27,7 @@ def _lines(program, simulated):
         "CLIENT": emulator.CLIENT, "SECRET": emulator.SECRET,
         "RESOURCE_GROUP": emulator.RESOURCE_GROUP, "LOCATION": emulator.LOCATION}
     run = subprocess.run([program], env=environment, capture_output=True, text=True, check=False,
-                         timeout=150, stdin=subprocess.DEVNULL)
+                         timeout=400, stdin=subprocess.DEVNULL)
     return (run.stdout + run.stderr).splitlines()
 
 

@@ -34,7 +34,7 @@ def _look(service):
         run = subprocess.run(
             [python, str(emulator.TESTS / "contract/surroundings_clients.py"), service.url, service.ca,
              rest.token().json()["access_token"], SUBSCRIPTION, RESOURCE_GROUP,
-             Rest.path("measured"), SUBNET], capture_output=True, text=True, timeout=60, check=False,
+             Rest.path("measured"), SUBNET], capture_output=True, text=True, timeout=240, check=False,
             stdin=subprocess.DEVNULL)
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout)

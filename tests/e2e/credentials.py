@@ -83,7 +83,7 @@ class Port:
         return context
 
     def connection(self, certificate=None):
-        return http.client.HTTPSConnection(self.address, self.number, timeout=40,
+        return http.client.HTTPSConnection(self.address, self.number, timeout=120,
                                            context=self.context(certificate))
 
     def ask(self, path, certificate=None, token=None, method="GET", headers=None):

@@ -17,7 +17,7 @@ class Terminal:
 
     def tmux(self, *arguments):
         return subprocess.run(["tmux", "-L", self.socket, *arguments], check=True,
-                              capture_output=True, text=True, timeout=30).stdout
+                              capture_output=True, text=True, timeout=120).stdout
 
     def resize(self, rows, columns):
         self.tmux("resize-window", "-x", str(columns), "-y", str(rows))
@@ -37,4 +37,4 @@ class Terminal:
 
     def close(self):
         subprocess.run(["tmux", "-L", self.socket, "kill-server"], check=False,
-                       capture_output=True, timeout=30)
+                       capture_output=True, timeout=120)

