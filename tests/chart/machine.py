@@ -6,6 +6,7 @@ context of the pod, at an address of its own."""
 
 import base64
 import datetime
+import http.client
 import pathlib
 import subprocess
 import threading
@@ -84,8 +85,9 @@ class Container:
         if self.port is None:
             return True
         try:
-            return self.port.ask(self.spec.readiness_probe.http_get.path)[0] == 200
-        except OSError:
+            path = self.spec.readiness_probe.http_get.path
+            return self.port.ask(path, timeout=10)[0] == 200
+        except (OSError, http.client.HTTPException):
             return False
 
     def status(self):
@@ -145,7 +147,9 @@ class Machine:
         while not self._stop.wait(0.2):
             try:
                 self._turn()
+                self.error = None
             except (kubernetes.client.ApiException, OSError) as error:
+                # Told if it stays: a pod may go at any moment.
                 self.error = error
 
     def _turn(self):
@@ -192,6 +196,6 @@ class Machine:
         self._number += 1
         address = f"10.240.1.{self._number}"
         subprocess.run(["ip", "addr", "replace", f"{address}/32", "dev", "lo"], check=True)
-        folder = self.folder / pod.metadata.name
+        folder = self.folder / f"{self._number}-{pod.metadata.name}"
         folder.mkdir(parents=True)
         return Container(self, pod, address, folder)

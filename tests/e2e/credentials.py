@@ -82,13 +82,13 @@ class Port:
             context.load_cert_chain(*certificate)
         return context
 
-    def connection(self, certificate=None):
-        return http.client.HTTPSConnection(self.address, self.number, timeout=120,
+    def connection(self, certificate=None, timeout=120):
+        return http.client.HTTPSConnection(self.address, self.number, timeout=timeout,
                                            context=self.context(certificate))
 
-    def ask(self, path, certificate=None, token=None, method="GET", headers=None):
+    def ask(self, path, certificate=None, token=None, method="GET", headers=None, timeout=120):
         """(status, body)"""
-        connection = self.connection(certificate)
+        connection = self.connection(certificate, timeout)
         headers = dict(headers or {}, **({"Authorization": f"Bearer {token}"} if token else {}))
         try:
             connection.request(method, path, headers=headers)
