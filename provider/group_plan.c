@@ -3,6 +3,7 @@
 
 #include "provider/extensions.h"
 #include "provider/group_sku.h"
+#include "provider/hooks.h"
 #include "provider/network.h"
 #include "provider/operating_system.h"
 #include "provider/security_context.h"
@@ -20,6 +21,7 @@ static int make(struct group_plan *p, struct vk_arena *arena, struct vk_err *err
         operating_system_check(pod, layout, env, err) < 0 ||
         annotations_read(pod, env, &p->annotations, err) < 0 ||
         group_sku_check(a, p->windows, err) < 0 || network_check(layout, a, env, err) < 0 ||
+        hooks_check(layout, network_has_address(layout, a, env), err) < 0 ||
         start_wrapper_check(pod, layout, a, env, p->windows, err) < 0 ||
         extensions_check(a, env, p->windows, err) < 0 ||
         security_context_check(pod, layout, a, env, err) < 0)

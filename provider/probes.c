@@ -9,8 +9,7 @@
 #define DEFAULT_SUCCESS_THRESHOLD 1
 #define DEFAULT_FAILURE_THRESHOLD 3
 
-/* A number, or the name of a port of the container. */
-static bool find_port(const struct container *c, const char *text, int64_t *ret)
+bool probes_find_port(const struct container *c, const char *text, int64_t *ret)
 {
     if (vk_str_int64(vk_str_of(text), 1, 65535, ret))
         return true;
@@ -35,7 +34,7 @@ static bool is_handler_of_aci(const struct container *c, const struct probe_hand
     if (h->has_exec)
         return h->exec_command.n > 0;
     return h->has_http_get && vk_str_empty(h->http_host) && is_scheme_of_aci(h->http_scheme) &&
-           find_port(c, h->http_port, &port);
+           probes_find_port(c, h->http_port, &port);
 }
 
 bool probes_run_by_aci(const struct pod *pod, const struct container *container,
@@ -59,6 +58,23 @@ bool probes_need_address(const struct pod *pod, const struct container *c, enum 
            (h->has_tcp_socket && vk_str_empty(h->tcp_host)) || h->has_grpc;
 }
 
+/* What neither ACI nor the kubelet's prober speaks would never succeed. */
+static int check_protocol(const struct group_member *m, const char *probe,
+                          const struct probe_handler *h, struct vk_err *err)
+{
+    if (h->has_http_get && vk_streq(h->http_protocol, "HTTP2"))
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "%s.%s.httpGet.protocol: only HTTP1 is spoken here; use it, or grpc, "
+                          "tcpSocket or exec",
+                          m->where, probe);
+    if (h->has_grpc && vk_streq(h->grpc_mode, "TLS"))
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "%s.%s.grpc.mode: only Plaintext is spoken here; use it, or httpGet "
+                          "with scheme HTTPS, tcpSocket or exec",
+                          m->where, probe);
+    return 0;
+}
+
 int probes_check(const struct group_member *m, struct vk_err *err)
 {
     const struct {
@@ -72,10 +88,12 @@ int probes_check(const struct group_member *m, struct vk_err *err)
     for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
         const struct probe_handler *h = probes[i].probe ? &probes[i].probe->handler : NULL;
         int64_t port;
+        if (h && check_protocol(m, probes[i].name, h, err) < 0)
+            return -(int)err->code;
         if (!h || (!h->has_http_get && !h->has_tcp_socket))
             continue;
         const char *text = h->has_http_get ? h->http_port : h->tcp_port;
-        if (!find_port(m->spec, text, &port))
+        if (!probes_find_port(m->spec, text, &port))
             return vk_err_set(err, VK_INVALID, "%s.%s: the container has no port \"%.32s\"",
                               m->where, probes[i].name, text ? text : "");
     }
@@ -110,7 +128,7 @@ static void write_handler(struct json_writer *w, const struct container *c,
         return;
     }
     int64_t port = 0;
-    (void)find_port(c, h->http_port, &port);
+    (void)probes_find_port(c, h->http_port, &port);
     json_begin_object(w, "httpGet");
     json_put_string(w, "path", vk_str_empty(h->http_path) ? "/" : h->http_path);
     json_put_int(w, "port", port);

@@ -25,7 +25,10 @@ bool probes_run_by_aci(const struct pod *pod, const struct container *container,
 /* The kubelet runs it, and goes to the pod's own address for it. */
 bool probes_need_address(const struct pod *pod, const struct container *container,
                          enum probe_kind kind);
-/* Errors: VK_INVALID for a port name that the container does not have. */
+/* text: a number, or the name of a port of the container. */
+bool probes_find_port(const struct container *c, const char *text, int64_t *ret);
+/* Errors: VK_UNSUPPORTED for a protocol that nobody here speaks, VK_INVALID for a port name that
+ * the container does not have. */
 VK_MUST_CHECK int probes_check(const struct group_member *m, struct vk_err *err);
 /* Writes "livenessProbe" where ACI runs it. */
 void probes_write(struct json_writer *w, const struct pod *pod, const struct container *c);

@@ -251,6 +251,8 @@ void security_context_name_ignored_pod(const struct pod *pod, struct ignored_fie
         {s->sysctl_count > 0, "sysctls"},
         {s->has_se_linux_options, "seLinuxOptions"},
         {!vk_str_empty(s->seccomp_type), "seccompProfile"},
+        {!vk_str_empty(s->app_armor_type), "appArmorProfile"},
+        {vk_streq(s->supplemental_groups_policy, "Strict"), "supplementalGroupsPolicy"},
         {s->has_windows_options, "windowsOptions"},
     };
     for (size_t i = 0; i < VK_COUNT(fields); i++)

@@ -3,8 +3,10 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "kubelet/api/unknown_fields.h"
 #include "provider/dns.h"
 #include "provider/group_sku.h"
+#include "provider/hooks.h"
 #include "provider/network.h"
 #include "provider/ports.h"
 #include "provider/probes.h"
@@ -48,24 +50,19 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
     security_context_name_ignored_pod(c->pod, ret, arena);
 }
 
-static bool hook_needs_address(const struct probe_handler *hook)
-{
-    return hook && hook->has_http_get && vk_str_empty(hook->http_host);
-}
-
 /* What the kubelet does over the network, where there is none. */
-static void name_unreachable(const struct unhonoured_context *c, const struct container *s,
+static void name_unreachable(const struct unhonoured_context *c, const struct group_member *m,
                              const char *where, struct ignored_fields *ret, struct vk_arena *arena)
 {
-    const struct lifecycle none = {0}, *l = s->lifecycle ? s->lifecycle : &none;
+    const struct container *s = m->spec;
+    const bool has_address = network_has_address(c->layout, c->annotations, c->env);
     const struct flag flags[] = {
-        {hook_needs_address(l->post_start), ".lifecycle.postStart (no address)"},
-        {hook_needs_address(l->pre_stop), ".lifecycle.preStop (no address)"},
         {probes_need_address(c->pod, s, PROBE_LIVENESS), ".livenessProbe (no address)"},
         {probes_need_address(c->pod, s, PROBE_READINESS), ".readinessProbe (no address)"},
         {probes_need_address(c->pod, s, PROBE_STARTUP), ".startupProbe (no address)"},
     };
-    if (!network_has_address(c->layout, c->annotations, c->env))
+    hooks_name_ignored(m, has_address, where, ret, arena);
+    if (!has_address)
         name_flags(flags, VK_COUNT(flags), where, ret, arena);
 }
 
@@ -97,9 +94,11 @@ static void name_container(const struct unhonoured_context *c, const struct grou
         {s->tty, ".tty"},
         {vk_streq(s->image_pull_policy, "Never"), ".imagePullPolicy"},
         {!vk_str_empty(log) && !vk_streq(log, "/dev/termination-log"), ".terminationMessagePath"},
+        {vk_streq(s->termination_message_policy, "FallbackToLogsOnError"),
+         ".terminationMessagePolicy"},
     };
     name_services(m, where, ret, arena);
-    name_unreachable(c, s, where, ret, arena);
+    name_unreachable(c, m, where, ret, arena);
     name_flags(flags, VK_COUNT(flags), where, ret, arena);
     security_context_name_ignored(c->pod, m, c->annotations, ret, arena);
 }
@@ -163,6 +162,14 @@ static void name_volumes(const struct unhonoured_context *c, struct ignored_fiel
     }
 }
 
+/* Younger fields of the API, and those that no other file here knows what to do with. */
+static void name_unknown(const struct pod *pod, struct ignored_fields *ret, struct vk_arena *arena)
+{
+    const struct json_strs unknown = unknown_fields_of_pod(pod, arena);
+    for (size_t i = 0; i < unknown.n; i++)
+        ignored_fields_add(ret, arena, "%s", unknown.v[i]);
+}
+
 void unhonoured_name(const struct unhonoured_context *c, struct ignored_fields *ret,
                      struct vk_arena *arena)
 {
@@ -179,5 +186,6 @@ void unhonoured_name(const struct unhonoured_context *c, struct ignored_fields *
                                m->where + strlen("spec."));
     }
     name_volumes(c, ret, arena);
+    name_unknown(c->pod, ret, arena);
     annotations_name_unknown(c->pod, ret, arena);
 }

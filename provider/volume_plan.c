@@ -340,6 +340,10 @@ static int check_mount(const struct request *r, struct vk_err *err)
     if (!vk_str_empty(m->mount_propagation) && !vk_streq(m->mount_propagation, "None"))
         return vk_err_set(err, VK_UNSUPPORTED, "%s.mountPropagation: ACI has none; remove it",
                           r->where);
+    if (vk_streq(m->recursive_read_only, "Enabled"))
+        return vk_err_set(err, VK_UNSUPPORTED,
+                          "%s.recursiveReadOnly: ACI does not promise it; use IfPossible",
+                          r->where);
     if (vk_str_empty(m->mount_path) || m->mount_path[0] != '/' || strchr(m->mount_path, ':'))
         return vk_err_set(err, VK_UNSUPPORTED,
                           "%s.mountPath: ACI takes an absolute path without ':'; use another",

@@ -44,7 +44,7 @@ static int decode_env_source(const struct json *v, void *out, struct vk_arena *a
 }
 static const struct json_field env_var_fields[] = {
     /* name is the first member, so that the function below is given the whole struct. */
-    JSON_CUSTOM(struct env_var, name, "valueFrom", decode_env_source),
+    JSON_CUSTOM_OF(struct env_var, name, "valueFrom", decode_env_source, env_source_fields),
     JSON_STR(struct env_var, name, "name", JSON_REQUIRED),
     JSON_STR(struct env_var, value, "value", 0),
     JSON_END,
@@ -72,6 +72,7 @@ static const struct json_field port_fields[] = {
     JSON_INT(struct container_port, container_port, "containerPort", JSON_REQUIRED, 1, 65535),
     JSON_INT(struct container_port, host_port, "hostPort", 0, 0, 65535),
     JSON_STR(struct container_port, protocol, "protocol", 0),
+    JSON_UNREAD("hostIP"), /* nothing without hostPort */
     JSON_END,
 };
 static const struct json_field volume_mount_fields[] = {
@@ -81,11 +82,13 @@ static const struct json_field volume_mount_fields[] = {
     JSON_STR(struct volume_mount, sub_path_expr, "subPathExpr", 0),
     JSON_STR(struct volume_mount, mount_propagation, "mountPropagation", 0),
     JSON_BOOLEAN(struct volume_mount, read_only, "readOnly"),
+    JSON_STR(struct volume_mount, recursive_read_only, "recursiveReadOnly", 0),
     JSON_END,
 };
 const struct json_field resource_list_fields[] = {
     JSON_MAP(struct resource_list, requests, "requests"),
     JSON_MAP(struct resource_list, limits, "limits"),
+    JSON_UNREAD("claims"), /* of the pod's resourceClaims */
     JSON_END,
 };
 
@@ -105,6 +108,7 @@ static const struct json_field http_get_fields[] = {
     JSON_STR(struct probe_handler, http_scheme, "scheme", 0),
     JSON_ARR(struct probe_handler, http_headers, "httpHeaders", http_header_fields,
              struct http_header_field),
+    JSON_STR(struct probe_handler, http_protocol, "protocol", 0),
     JSON_END,
 };
 static const struct json_field tcp_socket_fields[] = {
@@ -115,6 +119,7 @@ static const struct json_field tcp_socket_fields[] = {
 static const struct json_field grpc_fields[] = {
     JSON_INT(struct probe_handler, grpc_port, "port", 0, 1, 65535),
     JSON_STR(struct probe_handler, grpc_service, "service", 0),
+    JSON_STR(struct probe_handler, grpc_mode, "mode", 0),
     JSON_END,
 };
 static const struct json_field sleep_fields[] = {
@@ -166,6 +171,7 @@ static const struct json_field seccomp_fields[] = {
 };
 static const struct json_field app_armor_fields[] = {
     JSON_STR(struct container_security_context, app_armor_type, "type", 0),
+    JSON_UNREAD("localhostProfile"),
     JSON_END,
 };
 static const struct json_field security_context_fields[] = {
@@ -215,6 +221,8 @@ const struct json_field container_fields[] = {
     JSON_BOOLEAN(struct container, stdin_, "stdin"),
     JSON_BOOLEAN(struct container, stdin_once, "stdinOnce"),
     JSON_BOOLEAN(struct container, tty, "tty"),
+    JSON_UNREAD("resizePolicy"),        /* how to resize what can't be resized */
+    JSON_UNREAD("targetContainerName"), /* of ephemeral containers, which are named */
     JSON_END,
 };
 

@@ -36,7 +36,8 @@ struct container_port {
     const char *protocol; /* "TCP" when absent */
 };
 struct volume_mount {
-    const char *name, *mount_path, *sub_path, *sub_path_expr, *mount_propagation;
+    const char *name, *mount_path, *sub_path, *sub_path_expr, *mount_propagation,
+        *recursive_read_only;
     bool read_only;
 };
 struct resource_list {
@@ -49,11 +50,11 @@ struct probe_handler {
     bool has_exec, has_http_get, has_tcp_socket, has_grpc;
     struct json_strs exec_command;
     /* port: number as text, or a port name */
-    const char *http_path, *http_port, *http_host, *http_scheme;
+    const char *http_path, *http_port, *http_host, *http_scheme, *http_protocol;
     struct json_array http_headers; /* struct http_header_field */
     const char *tcp_port, *tcp_host;
     int64_t grpc_port;
-    const char *grpc_service;
+    const char *grpc_service, *grpc_mode;
     int64_t sleep_seconds; /* lifecycle handlers only */
     bool has_sleep;
 };

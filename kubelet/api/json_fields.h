@@ -17,7 +17,21 @@
 /* Only whether an object is there. */
 #define JSON_PRESENT(type, has, key) JSON_FLAT_HAS(type, has, key, json_no_fields)
 
+/* A member that is known and not read: another component acts on it, or it means nothing here. */
+#define JSON_UNREAD(key)                                                                           \
+    {                                                                                              \
+        .name = (key), .kind = JSON_KIND_CUSTOM, .has_offset = SIZE_MAX, .fn = json_decode_nothing \
+    }
+/* As JSON_CUSTOM, for objects whose members are those of a table. */
+#define JSON_CUSTOM_OF(type, member, key, function, table)                                         \
+    {                                                                                              \
+        JSON_F_(type, member, key, JSON_KIND_CUSTOM), .sub = (table), .fn = (function)             \
+    }
+
 extern const struct json_field json_no_fields[];
+
+int json_decode_nothing(const struct json *v, void *out, struct vk_arena *arena, const char *path,
+                        struct vk_err *err);
 
 /* size_t: number of elements of an array. */
 int json_decode_count(const struct json *v, void *out, struct vk_arena *arena, const char *path,

@@ -13,6 +13,7 @@ static const struct json_field toleration_fields[] = {
     JSON_STR(struct toleration, operator_, "operator", 0),
     JSON_STR(struct toleration, value, "value", 0),
     JSON_STR(struct toleration, effect, "effect", 0),
+    JSON_UNREAD("tolerationSeconds"),
     JSON_END,
 };
 static const struct json_field host_alias_fields[] = {
@@ -33,6 +34,12 @@ static const struct json_field dns_config_fields[] = {
 };
 static const struct json_field seccomp_fields[] = {
     JSON_STR(struct pod_security_context, seccomp_type, "type", 0),
+    JSON_UNREAD("localhostProfile"),
+    JSON_END,
+};
+static const struct json_field app_armor_fields[] = {
+    JSON_STR(struct pod_security_context, app_armor_type, "type", 0),
+    JSON_UNREAD("localhostProfile"),
     JSON_END,
 };
 static const struct json_field security_context_fields[] = {
@@ -44,6 +51,12 @@ static const struct json_field security_context_fields[] = {
                      "runAsNonRoot"),
     JSON_INT_HAS(struct pod_security_context, fs_group, has_fs_group, "fsGroup", 0, INT64_MAX),
     JSON_FLAT("seccompProfile", seccomp_fields),
+    JSON_FLAT("appArmorProfile", app_armor_fields),
+    JSON_STR(struct pod_security_context, supplemental_groups_policy, "supplementalGroupsPolicy",
+             0),
+    /* How, not whether: fsGroup and seLinuxOptions are named. */
+    JSON_UNREAD("fsGroupChangePolicy"),
+    JSON_UNREAD("seLinuxChangePolicy"),
     JSON_CUSTOM(struct pod_security_context, sysctl_count, "sysctls", json_decode_count),
     JSON_CUSTOM(struct pod_security_context, supplemental_group_count, "supplementalGroups",
                 json_decode_count),
@@ -55,7 +68,7 @@ static const struct json_field os_fields[] = {
     JSON_STR(struct pod_spec, os_name, "name", 0),
     JSON_END,
 };
-static const struct json_field spec_fields[] = {
+const struct json_field pod_spec_fields[] = {
     JSON_STR(struct pod_spec, node_name, "nodeName", 0),
     JSON_STR(struct pod_spec, service_account_name, "serviceAccountName", 0),
     JSON_STR(struct pod_spec, restart_policy, "restartPolicy", 0),
@@ -70,7 +83,7 @@ static const struct json_field spec_fields[] = {
              struct container),
     JSON_ARR(struct pod_spec, ephemeral_containers, "ephemeralContainers", container_fields,
              struct container),
-    JSON_CUSTOM(struct pod_spec, volumes, "volumes", volumes_decode),
+    JSON_CUSTOM_OF(struct pod_spec, volumes, "volumes", volumes_decode, volume_fields),
     JSON_ARR(struct pod_spec, tolerations, "tolerations", toleration_fields, struct toleration),
     JSON_ARR(struct pod_spec, host_aliases, "hostAliases", host_alias_fields, struct host_alias),
     JSON_CUSTOM(struct pod_spec, image_pull_secrets, "imagePullSecrets", json_decode_names),
@@ -95,11 +108,24 @@ static const struct json_field spec_fields[] = {
                  struct pod_dns_config),
     JSON_OBJ_PTR(struct pod_spec, security_context, "securityContext", security_context_fields,
                  struct pod_security_context),
+    /* The scheduler's and the controllers'. */
+    JSON_UNREAD("affinity"),
+    JSON_UNREAD("schedulerName"),
+    JSON_UNREAD("topologySpreadConstraints"),
+    JSON_UNREAD("priority"),
+    JSON_UNREAD("preemptionPolicy"),
+    JSON_UNREAD("schedulingGates"),
+    JSON_UNREAD("schedulingGroup"),
+    JSON_UNREAD("evictionResponders"),
+    /* What a runtime class adds for the scheduler; the class is named. */
+    JSON_UNREAD("overhead"),
+    /* The old name of serviceAccountName. */
+    JSON_UNREAD("serviceAccount"),
     JSON_END,
 };
 static const struct json_field pod_fields[] = {
     JSON_OBJ(struct pod, meta, "metadata", object_meta_fields),
-    JSON_OBJ(struct pod, spec, "spec", spec_fields),
+    JSON_OBJ(struct pod, spec, "spec", pod_spec_fields),
     JSON_OBJ(struct pod, status, "status", pod_status_fields),
     JSON_END,
 };

@@ -30,7 +30,7 @@ struct pod_security_context {
     bool has_run_as_user, has_run_as_group, has_run_as_non_root, has_fs_group;
     int64_t run_as_user, run_as_group, fs_group;
     bool run_as_non_root;
-    const char *seccomp_type;
+    const char *seccomp_type, *app_armor_type, *supplemental_groups_policy;
     size_t sysctl_count, supplemental_group_count;
     bool has_se_linux_options, has_windows_options;
 };
@@ -58,6 +58,8 @@ struct pod_spec {
     struct pod_dns_config *dns_config;
     struct pod_security_context *security_context;
 };
+
+extern const struct json_field pod_spec_fields[];
 
 struct pod {
     struct object_meta meta;

@@ -75,7 +75,8 @@ static int decode_sources(const struct json *v, void *out, struct vk_arena *aren
     return 0;
 }
 static const struct json_field projected_fields[] = {
-    JSON_CUSTOM(struct projected_volume, sources, "sources", decode_sources),
+    JSON_CUSTOM_OF(struct projected_volume, sources, "sources", decode_sources,
+                   projection_source_fields),
     JSON_MODE(struct projected_volume, default_mode, has_default_mode, "defaultMode"),
     JSON_END,
 };
@@ -113,7 +114,7 @@ static const struct json_field git_repo_fields[] = {
     JSON_STR(struct git_repo_volume, directory, "directory", 0),
     JSON_END,
 };
-static const struct json_field volume_fields[] = {
+const struct json_field volume_fields[] = {
     JSON_STR(struct volume, name, "name", JSON_REQUIRED),
     JSON_OBJ_PTR(struct volume, empty_dir, "emptyDir", empty_dir_fields, struct empty_dir_volume),
     JSON_OBJ_PTR(struct volume, secret, "secret", object_projection_fields,

@@ -79,6 +79,7 @@ struct volume {
     struct git_repo_volume *git_repo;
     const char *unknown_kind;
 };
+extern const struct json_field volume_fields[];
 /* A json_decode_fn: an array of volumes into a struct json_array of struct volume. */
 int volumes_decode(const struct json *v, void *out, struct vk_arena *arena, const char *path,
                    struct vk_err *err);
