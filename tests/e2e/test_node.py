@@ -3,6 +3,8 @@
 
 import datetime
 import json
+import pathlib
+import re
 import ssl
 import subprocess
 import urllib.error
@@ -88,3 +90,27 @@ def test_port_answers_the_api_server_and_nobody_else(world, foreign):
     assert port(world, "/pods", pki / "apiserver-kubelet-client") == 200
     assert port(world, "/runningpods/", pki / "admin") == 200
     assert port(world, "/containerLogs/default/nobody/x", pki / "admin") == 404
+
+
+def fields_below(schemas, start):
+    """Of an OpenAPI document: "type.field" of each field that objects of the type can hold."""
+    prefix, found, todo = "io.k8s.api.core.v1.", set(), [start]
+    seen = set(todo)
+    while todo:
+        kind = todo.pop()
+        for name, field in schemas[prefix + kind].get("properties", {}).items():
+            found.add(f"{kind}.{name}")
+            for used in re.findall(rf"{re.escape(prefix)}(\w+)", json.dumps(field)):
+                if used not in seen:
+                    seen.add(used)
+                    todo.append(used)
+    return found
+
+
+def test_the_table_of_fields_has_each_field_of_the_api(world):
+    """tests/unit holds provider/field_table.c to this list."""
+    schemas = json.loads(world.kubectl("get", "--raw", "/openapi/v3/api/v1").stdout)
+    listed = (pathlib.Path(__file__).parents[1] / "data/kubernetes/pod-fields.txt").read_text()
+    lines = [line.split("\t")[0] for line in listed.splitlines()]
+    assert len(lines) == len(set(lines))
+    assert set(lines) == fields_below(schemas["components"]["schemas"], "PodSpec")
