@@ -64,6 +64,14 @@ static void on_drained(void *user)
     node_lease_release(k->node_lease, on_given_up, k);
 }
 
+/* Somebody deleted the node: 40 s later its pods are, unless it is back. */
+static void on_lease_gone(void *user)
+{
+    struct kubelet *k = user;
+
+    node_status_look(k->node_status);
+}
+
 static void on_registered(void *user, const char *node_uid)
 {
     struct kubelet *k = user;
@@ -283,6 +291,7 @@ static void build_rooms(struct kubelet *k, struct http_client *http)
     k->upcalls.node = k;
     k->node_lease = node_lease_new(k->loop, k->client, k->config.node.name);
     node_lease_on_drained(k->node_lease, on_drained, k);
+    node_lease_on_gone(k->node_lease, on_lease_gone, k);
     k->node_status = node_status_new(k->loop, k->client, k->events, &node);
     if (k->config.leader_lease)
         k->election = leader_election_new(k->loop, k->client,

@@ -26,6 +26,8 @@ struct node_lease {
     bool releasing;
     void (*drained)(void *user);
     void *drained_user;
+    void (*gone)(void *user);
+    void *gone_user;
     void (*released)(void *user);
     void *released_user;
 };
@@ -190,6 +192,8 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     if (err->code == VK_NOT_FOUND && !l->creating) {
         l->creating = true;
         vk_timer_arm(&l->timer, 0);
+        if (l->gone && l->renewed_ns)
+            l->gone(l->gone_user);
         return;
     }
     if (err->code == VK_ALREADY_EXISTS || (err->code == VK_CONFLICT && l->creating)) {
@@ -237,6 +241,12 @@ void node_lease_free(struct node_lease *l)
     rest_cancel(l->call);
     vk_free(l->node_name);
     vk_free(l);
+}
+
+void node_lease_on_gone(struct node_lease *l, void (*fn)(void *user), void *user)
+{
+    l->gone = fn;
+    l->gone_user = user;
 }
 
 void node_lease_on_drained(struct node_lease *l, void (*fn)(void *user), void *user)

@@ -24,6 +24,8 @@ struct node_lease *node_lease_new(struct vk_loop *loop, struct rest_client *clie
 void node_lease_free(struct node_lease *l);
 /* Called once, when a renewal's answer says that the node was drained. */
 void node_lease_on_drained(struct node_lease *l, void (*fn)(void *user), void *user);
+/* Called each time a Lease that was there is gone: mostly since the Node is, which owns it. */
+void node_lease_on_gone(struct node_lease *l, void (*fn)(void *user), void *user);
 /* Starts renewing, or goes on with a new UID after the Node object was created again. */
 void node_lease_start(struct node_lease *l, const char *node_uid);
 /*

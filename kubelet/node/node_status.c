@@ -407,6 +407,11 @@ void node_status_give_up(struct node_status *n)
     rest_cancel(vk_take(n->call));
 }
 
+void node_status_look(struct node_status *n)
+{
+    report_soon(n);
+}
+
 void node_status_capacity_changed(struct node_status *n)
 {
     report_soon(n);

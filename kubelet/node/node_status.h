@@ -26,6 +26,8 @@ void node_status_free(struct node_status *n);
 void node_status_start(struct node_status *n);
 /* The node is given up: nothing is written any more, and it is not created again. */
 void node_status_give_up(struct node_status *n);
+/* The Node may be gone: it is looked at soon, and made anew. */
+void node_status_look(struct node_status *n);
 /* The provider's capacity has changed: the scheduler is told soon. */
 void node_status_capacity_changed(struct node_status *n);
 /* Reported soon when something changed. Types and lengths as node_conditions_set. */

@@ -13,6 +13,7 @@ import urllib.request
 import pytest
 from kubernetes.utils.quantity import parse_quantity
 
+from own_kubelet import start_kubelet as _start_kubelet  # pylint: disable=unused-import
 from polling import eventually
 
 
@@ -52,6 +53,16 @@ def test_lease_is_renewed(world):
         return datetime.datetime.fromisoformat(lease["renewTime"].replace("Z", "+00:00"))
     first = eventually(renewed, 60, "there is a lease")
     eventually(lambda: renewed() > first, 60, "the lease is renewed")
+
+
+def test_a_node_that_somebody_deleted_comes_back_before_its_pods_go(world, kubelet):
+    gone = kubelet("deleted")
+    first = gone.until(lambda: world.core.read_node("deleted"), "the node object is there")
+    gone.until(lambda: world.kubectl("get", "lease", "-n", "kube-node-lease", "deleted").stdout,
+               "its Lease, too")
+    world.core.delete_node("deleted")
+    second = gone.until(lambda: world.core.read_node("deleted"), "the node object is there again", 90)
+    assert second.metadata.uid != first.metadata.uid
 
 
 def port(world, path, certificate=None):

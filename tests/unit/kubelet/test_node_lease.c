@@ -78,6 +78,43 @@ static void failures_are_tried_again_within_the_lease(void **state)
     fake_stop(&api);
 }
 
+static void count(void *user)
+{
+    size_t *n = user;
+
+    (*n)++;
+}
+
+/* The first 404 of a process says nothing: there was none yet. */
+static void a_lease_that_vanished_is_told_each_time(void **state)
+{
+    static const struct fake_step steps[] = {
+        {.status = 404, .body = "{}"}, {.status = 201, .body = "{}"}, {.status = 404, .body = "{}"},
+        {.status = 201, .body = "{}"}, {.status = 200, .body = "{}"}, {.status = 404, .body = "{}"},
+        {.status = 201, .body = "{}"},
+    };
+    static const size_t told[] = {0, 1, 1, 2};
+    struct node_lease *lease;
+    struct fake_api api;
+    size_t gone = 0;
+
+    (void)state;
+    fake_start(&api, steps, VK_COUNT(steps), NULL);
+    lease = node_lease_new(api.loop, api.rest, "burst-1");
+    node_lease_on_gone(lease, count, &gone);
+    for (size_t i = 0; i < VK_COUNT(told); i++) {
+        const int64_t before = node_lease_renewed_ns(lease);
+
+        /* The Node object was made anew, say: renewed at once. */
+        node_lease_start(lease, "node-uid");
+        while (node_lease_renewed_ns(lease) == before)
+            fake_run_ms(&api, 5);
+        assert_int_equal(gone, told[i]);
+    }
+    node_lease_free(lease);
+    fake_stop(&api);
+}
+
 struct release {
     struct node_lease *lease;
     bool is_done;
@@ -236,6 +273,7 @@ int main(void)
         cmocka_unit_test(failures_are_tried_again_within_the_lease),
         cmocka_unit_test(a_clock_that_is_set_back_does_not_stop_the_renewals),
         cmocka_unit_test(a_drained_node_is_told_once),
+        cmocka_unit_test(a_lease_that_vanished_is_told_each_time),
         cmocka_unit_test(a_released_lease_has_no_holder_and_is_not_renewed),
         cmocka_unit_test(a_release_that_fails_is_over_all_the_same),
         cmocka_unit_test(what_was_never_held_is_not_released),
