@@ -26,7 +26,7 @@ static int check_pod_spec(const struct pod_spec *spec, struct vk_err *err)
          "a container group has no node to share memory with; remove it or use another node"},
         {spec->share_process_namespace, "shareProcessNamespace",
          "containers of a group can't see each other's processes; remove it (kubectl debug: "
-         "--share-processes=false)"},
+         "--profile=baseline --share-processes=false)"},
         {spec->resource_claim_count > 0, "resourceClaims",
          "ACI has no devices; remove them or use another node"},
     };

@@ -109,7 +109,7 @@ static const char *added_container(const struct json_array *before, const struct
                 arena,
                 "ephemeralContainers[%s]: it is not started, Azure can't add a container to a "
                 "container group that runs; use kubectl exec in the pod's own containers, or "
-                "kubectl debug --copy-to=NAME --share-processes=false",
+                "kubectl debug --copy-to=NAME --profile=baseline --share-processes=false",
                 c[i].name);
     return NULL;
 }
