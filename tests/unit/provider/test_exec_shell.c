@@ -128,6 +128,9 @@ static void run_with_path(struct seen *seen, const struct shell *shell, const ch
     assert_true(pid >= 0);
     if (pid == 0) {
         (void)signal(SIGPIPE, SIG_DFL);
+        /* A caller that runs in the background lets them ignore these. */
+        (void)signal(SIGINT, SIG_DFL);
+        (void)signal(SIGQUIT, SIG_DFL);
         execve(shell->path, args, env);
         _exit(120);
     }
