@@ -21,7 +21,9 @@
 #include "base/tls.h"
 
 #define DEFAULT_MAX_CONNECTIONS 2000
-#define HANDSHAKE_MS 5000
+/* As long as an API server waits for it: a machine that stood still for some seconds has all
+ * handshakes of that time before it, and who asked for an exec would see a reset. */
+#define HANDSHAKE_MS 10000
 #define LINGER_MS 3000
 /* A peer that takes nothing of what is left to send for this long is given up when closing. */
 #define FLUSH_STALL_MS 30000

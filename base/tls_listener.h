@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Byte streams accepted on a TCP port, with or without TLS (OpenSSL; TLS 1.2 and up, ALPN http/1.1
- * only). Deadlines: TLS handshake 5 s, lingering close 3 s. Client certificates are asked for,
+ * only). Deadlines: TLS handshake 10 s, lingering close 3 s. Client certificates are asked for,
  * never required; who the peer is, is decided by tls_conn_peer. libwebsockets can't host this port:
  * it answers 403 to every Upgrade but websocket.
  */
