@@ -64,11 +64,13 @@ def test_error_that_stays_is_raised_with_its_code(client, order):
 
 def test_slow_answer_ends_the_wait_of_a_client_and_the_work_is_done(simulated, rest, order, group):
     """A client that gives up after a second does not know that its PUT goes on."""
-    order(PUT, delayMs=3000)
+    order(PUT, delayMs=600000)
     with clients.management(simulated, VERSION, retry_total=0, read_timeout=1) as client:
         with pytest.raises(azure.core.exceptions.ServiceResponseError):
             client.container_groups.begin_create_or_update(RESOURCE_GROUP, group, bodies.group())
     assert rest.call("GET", rest.path(group)).status_code == 404
+    # With the faults goes the delay.
+    simulated.control("DELETE", "/faults")
     eventually(lambda: rest.call("GET", rest.path(group)).status_code == 200, 20, "the group is there")
     assert rest.settled(group)["name"] == group
 
