@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/json_writer.h"
@@ -328,6 +329,7 @@ static void on_created(void *user, struct vk_str body, const struct vk_err *err)
 
     (void)body;
     m->call = NULL;
+    vk_crash_point("after-csr-create");
     /* An earlier process may have made it, or the answer to us was lost. */
     if (err && err->code != VK_ALREADY_EXISTS && err->code != VK_CONFLICT) {
         fail(m, err);
@@ -381,6 +383,7 @@ static void create_request(struct certificate_manager *m)
     }
     m->request = request_name(m, fingerprint);
     write_request(m, vk_buf_peek(&pem), &body);
+    vk_crash_point("before-csr-create");
     m->call = rest_start(m->client, &(struct rest_request){.method = "POST",
                                                            .path = REQUESTS,
                                                            .body = vk_buf_str(&body),

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/crypto.h"
 #include "base/json_writer.h"
 #include "base/log.h"
@@ -198,6 +199,10 @@ static void on_done(void *user, struct vk_str body, const struct vk_err *err)
     bool at_once = false;
 
     e->call = NULL;
+    if (e->step == LEADER_CREATE)
+        vk_crash_point("after-leader-create");
+    else if (e->step == LEADER_WRITE)
+        vk_crash_point("after-leader-write");
     if (err && err->code == VK_NOT_FOUND && e->step == LEADER_READ) {
         e->is_failing = false;
         at_once = leader_state_read(&e->state, NULL, vk_mono_ms());
@@ -233,6 +238,10 @@ static void send(struct leader_election *e, const struct leader_record *record, 
     vk_buf_init(&body, LEASE_LIMIT);
     if (record)
         encode(e, record, is_new, &body);
+    if (is_new)
+        vk_crash_point("before-leader-create");
+    else if (e->step == LEADER_WRITE)
+        vk_crash_point("before-leader-write");
     e->call = rest_start(e->client,
                          &(struct rest_request){
                              .method = methods[e->step],

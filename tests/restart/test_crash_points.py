@@ -16,12 +16,16 @@ POINTS = {f"{when}-{step}": scenario for step, scenario in {
     "event-create": "pods", "event-patch": "flapping", "token-request": "pods",
     "lease-create": "no node", "lease-renew": "pods", "node-create": "no node",
     "node-adopt": "no label", "node-status": "pods", "orphan-delete": "orphan",
+    "csr-create": "certificate", "leader-create": "election", "leader-write": "election",
 }.items() for when in ("before", "after")}
 # These are reached more than once, and the later times find other pods half done. The first five
 # Events are about the node and the bystander.
 LATER = {"before-put:3": "pods", "after-put:2": "pods", "before-status-patch:6": "pods",
          "after-status-patch:4": "pods", "before-event-create:8": "pods",
          "after-event-create:7": "pods", "after-event-create:11": "pods"}
+
+# Whoever comes next waits for the Lease to run out, as after leader-create.
+SLOW = ("before-leader-write", "after-leader-write")
 
 
 def phase(world, namespace, name):
@@ -147,8 +151,43 @@ def run_orphan(world, namespace, point):
     eventually(lambda: not world.engine_groups(namespace), 90, "the leaked group is gone")
 
 
+def run_certificate(world, namespace, point):
+    """The key of the request is in a folder, and so the next process finds the request again."""
+    flags = ("--rotate-server-certificates", "--tls-cert-file=", "--tls-private-key-file=",
+             "--cert-dir", world.folder / f"certificates-{namespace}")
+    world.kubectl("delete", "csr", "--all")
+    world.restart_kubelet(*flags, crash_at=point)
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
+    assert world.kubelet_died_at(point)
+    world.start_kubelet(*flags)
+    name, = eventually(lambda: world.kubectl("get", "csr", "-o", "name").stdout.split(), 60,
+                       "a certificate is asked for")
+    world.kubectl("certificate", "approve", name)
+    eventually(lambda: "issuer=CN = kubernetes-ca" in subprocess.run(
+        f"openssl s_client -connect {world.node_address}:10250 </dev/null 2>/dev/null | "
+        "openssl x509 -noout -issuer", shell=True, capture_output=True, text=True,
+        check=False).stdout, 60, "the port shows it")
+    assert world.kubectl("get", "csr", "-o", "name").stdout.split() == [name]
+
+
+def run_election(world, namespace, point):
+    """The Lease stays with the process that died, until its time is over."""
+    flags = ("--leader-elect", "--leader-elect-resource-namespace", "aci-kubelet",
+             "--leader-elect-lease-duration", "9s", "--leader-elect-renew-deadline", "6s",
+             "--leader-elect-retry-period", "500ms")
+    world.kill_kubelet()
+    world.kubectl("delete", "lease", "-n", "aci-kubelet", "--all")
+    world.start_kubelet(*flags, crash_at=point)
+    eventually(world.is_kubelet_dead, 90, f"the kubelet reaches {point}")
+    assert world.kubelet_died_at(point)
+    world.start_kubelet(*flags)
+    make_pods(world, namespace)
+    pods_converge(world, namespace)
+
+
 RUNS = {"pods": run_pods, "no node": run_no_node, "no label": run_no_label,
-        "flapping": run_flapping, "orphan": run_orphan}
+        "flapping": run_flapping, "orphan": run_orphan, "certificate": run_certificate,
+        "election": run_election}
 
 
 def test_a_restart_writes_nothing_about_pods_that_are_as_they_were(world, namespace):
@@ -187,7 +226,9 @@ def test_every_step_that_exists_has_a_case(world):
 
 
 @pytest.mark.parametrize("point", [*POINTS, *LATER])
-def test_dying_at_a_step_repeats_and_loses_nothing(world, namespace, point):
+def test_dying_at_a_step_repeats_and_loses_nothing(world, namespace, full, point):
+    if point in SLOW and not full:
+        pytest.skip("with --full")
     RUNS[{**POINTS, **LATER}[point]](world, namespace, point)
 
 
