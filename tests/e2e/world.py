@@ -111,8 +111,8 @@ class World:
         return run
 
     def apply(self, namespace, *manifests):
-        self.kubectl("apply", "-n", namespace, "-f", "-",
-                     stdin="\n---\n".join(json.dumps(manifest) for manifest in manifests))
+        self.kubectl("apply", "-n", namespace, "-f", "-", stdin=json.dumps(
+            {"apiVersion": "v1", "kind": "List", "items": manifests}))
 
     def pods(self, namespace, selector=None):
         return self.core.list_namespaced_pod(namespace, label_selector=selector).items
