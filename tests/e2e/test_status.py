@@ -98,6 +98,11 @@ def test_container_that_keeps_failing_is_in_crash_loop_back_off(world, namespace
     assert container(pod).last_state.terminated.reason == "Error"
     assert container(pod).ready is False
     assert condition(pod, "Ready").reason == "ContainersNotReady"
+    # While it waits ACI still has the log of the run that ended, and the kubelet shows it either way.
+    for flags in ([], ["--previous"]):
+        eventually(lambda flags=flags: world.kubectl("logs", "-n", namespace, "loop", *flags,
+                                                     check=False).stdout == "try\n", 60,
+                   "its log is shown while it waits")
 
 
 @pytest.mark.parametrize("word, reason", [("Error", "Error"), ("OOMKilled", "OOMKilled")])
