@@ -135,7 +135,7 @@ const struct field_row field_table[] = {
     {"`hostUsers`", NULL, NULL, NAMED "`false`", {"names-of-the-pod"}},
     {"`hostname`, `subdomain`, `setHostnameAsFQDN`",
      NULL,
-     NULL,
+     "variable HOSTNAME of a pod with `hostname`",
      NAMED "ACI names the host",
      {"names-of-the-pod"}},
     {"`hostAliases`",

@@ -33,7 +33,8 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
     const struct pod_spec *spec = &c->pod->spec;
     const bool dns = dns_is_sent(c->annotations, c->env, c->windows);
     const struct flag flags[] = {
-        {!vk_str_empty(spec->hostname) || !vk_str_empty(spec->hostname_override), "hostname"},
+        {!vk_str_empty(spec->hostname) || !vk_str_empty(spec->hostname_override),
+         "hostname (but for the variable HOSTNAME)"},
         {spec->set_hostname_as_fqdn, "setHostnameAsFQDN"},
         {!vk_str_empty(spec->subdomain), "subdomain"},
         {!spec->host_users, "hostUsers"},

@@ -18,7 +18,7 @@ struct resolved_env {
     const char *name;
     const char *value;              /* NULL when secret is set */
     const struct vk_secret *secret; /* from a Secret: travels as a secure value */
-    bool is_implied;                /* names a Service; the pod itself does not ask for it */
+    bool is_implied;                /* of a Service or the host: the pod does not ask for it */
 };
 struct resolved_file {
     const char *path; /* relative, inside the volume; may hold '/' */

@@ -208,6 +208,25 @@ static void add_services(struct environment *e)
     }
 }
 
+/*
+ * What the container runtime of a node adds, and nothing refers to by $(HOSTNAME). The platform
+ * names the host as it likes: of the name that a pod asks for, mostly one of a StatefulSet or an
+ * indexed Job, this variable is what is left, and where programs look for their ordinal.
+ */
+static void add_hostname(struct environment *e)
+{
+    const struct pod_spec *spec = &e->references->pod->spec;
+    const char *name =
+        vk_str_empty(spec->hostname_override) ? spec->hostname : spec->hostname_override;
+    struct variable *v;
+
+    if (vk_str_empty(name) || find(e, VK_STR("HOSTNAME")))
+        return;
+    set(e, "HOSTNAME", vk_str_of(name), false);
+    v = find(e, VK_STR("HOSTNAME"));
+    v->is_implied = true;
+}
+
 static int fill(struct environment *e, struct vk_err *err)
 {
     const struct container *c = e->container;
@@ -252,6 +271,7 @@ int environment_resolve(const struct pod_references *r, const struct container *
     if (fill(&e, err) < 0 || expand_strings(&e, &c->command, "command", &out.command, err) < 0 ||
         expand_strings(&e, &c->args, "args", &out.args, err) < 0)
         return -(int)err->code;
+    add_hostname(&e);
     env = vk_arena_array(arena, e.n + 1, sizeof(*env));
     for (size_t i = 0; i < e.n; i++) {
         const struct variable *v = &e.v[i];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A container's environment, command and args with everything filled in. Pure. Order: envFrom, then
- * env as written, then variables of
- * Services whose names are free; of two variables of one name the later value wins in the place of
- * the earlier. What comes from a Secret, also by $(VAR), is marked. Source: k8s v1.37.2
+ * env as written, then variables of Services whose names are free, then HOSTNAME where the pod
+ * names its host; of two variables of one name the later value wins in the place of the earlier.
+ * What comes from a Secret, also by $(VAR), is marked. Source: k8s v1.37.2
  * pkg/kubelet/kubelet_pods.go makeEnvironmentVariables.
  */
 #pragma once

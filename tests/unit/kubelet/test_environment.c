@@ -84,6 +84,17 @@ static const struct row rows[] = {
      "\"requests.cpu\"}}},{\"name\":\"D\",\"valueFrom\":{\"resourceFieldRef\":{\"resource\":"
      "\"limits.cpu\",\"divisor\":\"0\"}}}]",
      "C=2 M=1500 R=65 L=1073741824 Q=0 D=2 ", ""},
+    {"the host's name where the pod gives one, at the end and not expanded",
+     "\"args\":[\"$(HOSTNAME)\"],\"env\":[{\"name\":\"A\",\"value\":\"1\"}]}],\"hostname\":\"db-"
+     "0\","
+     "\"x\":[{\"x\":1",
+     "A=1 HOSTNAME=db-0 ", ";$(HOSTNAME)|"},
+    {"it is the pod's own",
+     "\"env\":[{\"name\":\"HOSTNAME\",\"value\":\"mine\"}]}],\"hostname\":\"db-0\",\"x\":[{\"x\":1",
+     "HOSTNAME=mine ", ""},
+    {"an overridden one",
+     "\"env\":[]}],\"hostname\":\"db-0\",\"hostnameOverride\":\"db.x\",\"x\":[{\"x\":1",
+     "HOSTNAME=db.x ", ""},
 };
 
 static void start(struct resolve_fixture *f, const char *container)
