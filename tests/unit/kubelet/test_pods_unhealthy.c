@@ -147,13 +147,11 @@ static void refuse_update(void *user, struct resolved_pod *pod, provider_done_fn
     memory_ask(p, &id, &always, memory_restarted, done, done_user);
 }
 
-static void an_image_that_is_waited_for_holds_up_no_end(void **state)
+/* It runs, and its next image is waited for. ops: live as long as the world. */
+static void run_with_refused_image(struct world *w, struct provider_ops *ops)
 {
-    struct world *w = *state;
-    struct provider_ops ops = memory_ops;
-
-    ops.update_pod = refuse_update;
-    w->provider.ops = &ops;
+    ops->update_pod = refuse_update;
+    w->provider.ops = ops;
     w->retries.image_initial_ms = w->retries.image_max_ms = 600 * 1000;
     world_stop_pods(w);
     world_start_pods(w);
@@ -164,6 +162,14 @@ static void an_image_that_is_waited_for_holds_up_no_end(void **state)
                   SPEC("Always", CONTAINER("c", "app:2")));
     RUN_UNTIL(w, world_told(w, "Failed: no such image"));
     memory_report(&w->memory, "web", "uid-1", "Running", CONTAINER_RUNNING, 0);
+}
+
+static void an_image_that_is_waited_for_holds_up_no_end(void **state)
+{
+    struct world *w = *state;
+    struct provider_ops ops = memory_ops;
+
+    run_with_refused_image(w, &ops);
     RUN_UNTIL(w, w->memory.stops == 1);
     world_free(w);
     *state = world_new();
@@ -192,20 +198,9 @@ static void an_image_that_is_waited_for_holds_up_no_restart(void **state)
     struct provider_ops ops = memory_ops;
 
     memset(&held_restart, 0, sizeof(held_restart));
-    ops.update_pod = refuse_update;
     ops.restart_pod = hold_restart;
     ops.stop_container = NULL;
-    w->provider.ops = &ops;
-    w->retries.image_initial_ms = w->retries.image_max_ms = 600 * 1000;
-    world_stop_pods(w);
-    world_start_pods(w);
-    (void)vk_err_set(&w->memory.error, VK_INVALID, "no such image");
-    (void)vk_err_reason(&w->memory.error, PROVIDER_REASON_IMAGE);
-    run(w, SPEC("Always", CONTAINER("c", "app:1")));
-    fake_set_spec(&w->api, fake_find(&w->api, "default", "web"),
-                  SPEC("Always", CONTAINER("c", "app:2")));
-    RUN_UNTIL(w, world_told(w, "Failed: no such image"));
-    memory_report(&w->memory, "web", "uid-1", "Running", CONTAINER_RUNNING, 0);
+    run_with_refused_image(w, &ops);
     RUN_UNTIL(w, held_restart.calls == 1);
     held_restart.done(held_restart.user, NULL);
     world_free(w);
