@@ -81,12 +81,30 @@ static void pump_soon(struct arm_client *client)
     vk_timer_arm(&client->pump, 0);
 }
 
+static void log_end(const struct arm_call *call, const struct arm_response *response,
+                    const struct vk_err *err)
+{
+    const int64_t took_ms = vk_mono_ms() - call->started_mono_ms;
+    char *path VK_AUTOFREE = NULL;
+
+    if (log_verbosity() < (err ? 2 : 4))
+        return;
+    path = vk_strndup(call->target, strcspn(call->target, "?"));
+    /* The path first: lines that repeat are counted by their first value. */
+    if (err)
+        log_v(2, "ARM call failed", LS("path", path), LS("method", call->method),
+              LS("operation", call->operation), LI("status", response->status),
+              LS("correlationID", call->correlation), LI("ms", took_ms), LERR(err));
+    else
+        log_v(4, "ARM call ended", LS("path", path), LS("method", call->method),
+              LS("operation", call->operation), LI("status", response->status),
+              LS("correlationID", call->correlation), LI("ms", took_ms));
+}
+
 static void finish(struct arm_call *call, const struct arm_response *response,
                    const struct vk_err *err)
 {
-    log_v(err ? 2 : 4, "ARM call ended", LS("method", call->method), LI("status", response->status),
-          LS("correlationID", call->correlation), LI("ms", vk_mono_ms() - call->started_mono_ms),
-          LS("err", err ? err->msg : ""));
+    log_end(call, response, err);
     const arm_done_fn fn = call->on_done;
     void *user = call->user;
     call->http = NULL;

@@ -574,7 +574,9 @@ static const struct option_def defs[] = {
      .max = 10,
      .group = PROCESS,
      .arg = "LEVEL",
-     .help = "Verbosity of the log: 2 adds each request, 4 what is inside."},
+     .help =
+         "Verbosity of the log: 2 adds each request on the kubelet port and those to Azure that "
+         "failed, 4 all of them."},
 };
 
 const struct option_set aci_kubelet_option_set = {
