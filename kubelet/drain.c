@@ -133,7 +133,8 @@ static void on_cordoned(void *user, struct vk_str body, const struct vk_err *err
 {
     struct drain *d = user;
     char *text VK_AUTOFREE =
-        vk_asprintf("node %s %s", d->config.node_name, err ? "is gone already" : "cordoned");
+        vk_asprintf("node %s %s", d->config.node_name,
+                    err ? "is gone already, or never was: look at --nodename" : "cordoned");
 
     (void)body;
     d->call = NULL;
@@ -282,7 +283,8 @@ static void on_node_deleted(void *user, struct vk_str body, const struct vk_err 
         step_failed(d, err);
         return;
     }
-    tell(d, text);
+    if (!err)
+        tell(d, text);
     go_to(d, STEP_DAEMONS);
 }
 

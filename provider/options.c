@@ -529,7 +529,8 @@ static const struct option_def defs[] = {
      .help = "CA of registries and mirrors where the system does not trust them."},
     DURATION("finished-group-ttl", finished_group_ttl_ms, "10m", 1, MINUTES(7 * 24 * 60), GROUPS,
              "How long the group of a pod that ended stays. Where a quota is reached, the oldest "
-             "go earlier. The last 64 KiB of each log stay readable while the pod exists."),
+             "go earlier. The last 64 KiB of each log stay readable while the pod exists, up to "
+             "16 MiB of all."),
     {.name = "finished-log-dir",
      .kind = OPTION_STRING,
      OPT(finished_log_dir),

@@ -112,6 +112,7 @@ def test_drain_takes_the_node_out_of_the_cluster(world, namespace, kubeconfig):
     assert "The node was drained" in world.log("aci-kubelet")
     again = drain(world, kubeconfig)
     assert again.returncode == 0 and "is gone already" in again.stdout
+    assert " deleted" not in again.stdout
     # They would start again on the node that comes back.
     world.apps.delete_namespaced_daemon_set("agent", namespace)
     world.apps.delete_namespaced_deployment("web", namespace)
