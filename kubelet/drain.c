@@ -17,6 +17,7 @@
 #define DEADLINE_MS 10000
 
 enum step {
+    STEP_MAY, /* nobody's node is given up by who may not delete it afterwards */
     STEP_IDENTITY,
     STEP_CORDON,
     STEP_OTHERS,    /* all pods but those of DaemonSets, and their groups */
@@ -100,6 +101,43 @@ static void ask(struct drain *d, const char *method, const char *path, const cha
                              .on_done = done,
                              .user = d,
                          });
+}
+
+static void ask_right(struct drain *d, rest_done_fn done)
+{
+    char *body VK_AUTOFREE =
+        vk_asprintf("{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":"
+                    "\"SelfSubjectAccessReview\",\"spec\":{\"resourceAttributes\":{\"verb\":"
+                    "\"delete\",\"version\":\"v1\",\"resource\":\"nodes\",\"name\":\"%s\"}}}",
+                    d->config.node_name);
+
+    ask(d, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+        "ask for the right to delete the node", body, done);
+}
+
+/* Who may not even ask is told later. */
+static void on_right(void *user, struct vk_str body, const struct vk_err *err)
+{
+    struct drain *d = user;
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    const struct json *review;
+    struct vk_err bad;
+
+    d->call = NULL;
+    if (err && err->code != VK_FORBIDDEN && err->code != VK_NOT_FOUND) {
+        step_failed(d, err);
+        return;
+    }
+    if (!err && json_parse(body, ANSWER_LIMIT, arena, &review, &bad) == 0 &&
+        !json_bool_or(json_get(review, "status"), "allowed", true)) {
+        vk_err_set(&bad, VK_FORBIDDEN,
+                   "this user may not delete node %s, and nothing was begun: see "
+                   "deploy/manifests/drain.yaml",
+                   d->config.node_name);
+        finish(d, &bad);
+        return;
+    }
+    go_to(d, STEP_IDENTITY);
 }
 
 static void on_identity(void *user, struct vk_str body, const struct vk_err *err)
@@ -307,6 +345,9 @@ static void proceed(void *user)
     if (d->is_over || d->call || d->waits_for_groups)
         return;
     switch (d->step) {
+    case STEP_MAY:
+        ask_right(d, on_right);
+        break;
     case STEP_IDENTITY:
         if (d->cluster_id)
             go_to(d, STEP_CORDON);

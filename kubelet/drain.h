@@ -4,7 +4,8 @@
  * within their disruption budgets, waits until the platform has no group of theirs, has the kubelet
  * give the node up, deletes the Node, then what is left of DaemonSets, then the Lease. Each step
  * finds what an earlier drain did: it can be stopped at any time and started again. Source: k8s
- * v1.37.2 kubectl/pkg/drain; policy/v1 Eviction.
+ * v1.37.2 kubectl/pkg/drain; policy/v1 Eviction. Who may not delete the node begins nothing: a
+ * kubelet that gave it up does not take it back.
  */
 #pragma once
 

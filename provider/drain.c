@@ -53,8 +53,8 @@ static const char synopsis[] =
     "\n"
     "aci-kubelet itself must run meanwhile: it is what ends pods and deletes their groups.\n"
     "Stop it afterwards; started again, it brings the node back. A drain that was stopped\n"
-    "or ran out of time is simply started again; `kubectl uncordon` takes it back before\n"
-    "the node is deleted.";
+    "or ran out of time is simply started again. `kubectl uncordon` takes it back\n"
+    "before step 4; from then on the node comes back when aci-kubelet is started again.";
 
 static const char epilogue[] =
     "Every option of aci-kubelet is taken, so the same flags, environment and --config file\n"

@@ -14,7 +14,16 @@
         .status = 200, .body = text                                                                \
     }
 
+/* Asked before all others. */
+#define RIGHT                                                                                      \
+    "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews [application/json] "              \
+    "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SelfSubjectAccessReview\","            \
+    "\"spec\":{\"resourceAttributes\":{\"verb\":\"delete\",\"version\":\"v1\",\"resource\":"       \
+    "\"nodes\",\"name\":\"burst-1\"}}}\n"
+#define MAX_STEPS 32
+
 struct run {
+    struct fake_step steps[MAX_STEPS];
     struct fake_api api;
     struct drain *drain;
     struct vk_timer answer;
@@ -65,8 +74,8 @@ static void done(void *user, const struct vk_err *err)
 }
 
 /* Drains until it says that it has ended. */
-static void drain(struct run *r, const struct fake_step *steps, size_t count, bool force,
-                  int64_t timeout_ms)
+static void drain_after(struct run *r, const struct fake_step *steps, size_t count, bool force,
+                        int64_t timeout_ms)
 {
     struct cluster_config cluster = {.source = "test"};
     struct drain_config config = {
@@ -95,6 +104,16 @@ static void drain(struct run *r, const struct fake_step *steps, size_t count, bo
     fake_run_ms(&r->api, 20);
 }
 
+/* As one who may. */
+static void drain(struct run *r, const struct fake_step *steps, size_t count, bool force,
+                  int64_t timeout_ms)
+{
+    assert_true(count < MAX_STEPS);
+    r->steps[0] = (struct fake_step)OK_STEP("{\"status\":{\"allowed\":true}}");
+    memcpy(&r->steps[1], steps, count * sizeof(*steps));
+    drain_after(r, r->steps, count + 1, force, timeout_ms);
+}
+
 static void release(struct run *r)
 {
     vk_timer_disarm(&r->answer);
@@ -103,9 +122,13 @@ static void release(struct run *r)
     fake_stop(&r->api);
 }
 
+/* Behind the question for the right. */
 static const char *asked(struct run *r)
 {
-    return vk_buf_peek(&r->api.asked);
+    const char *all = vk_buf_peek(&r->api.asked);
+
+    assert_memory_equal(all, RIGHT, sizeof(RIGHT) - 1);
+    return all + sizeof(RIGHT) - 1;
 }
 
 static void an_empty_node_goes_in_order(void **state)
@@ -217,6 +240,20 @@ static void a_refusal_ends_it_and_says_why(void **state)
     release(&r);
 }
 
+static void who_may_not_delete_the_node_begins_nothing(void **state)
+{
+    static const struct fake_step no[] = {OK_STEP("{\"status\":{\"allowed\":false}}")};
+    struct run r = {0};
+
+    (void)state;
+    drain_after(&r, no, VK_COUNT(no), false, 60000);
+    assert_true(r.has_failed);
+    assert_int_equal(r.err.code, VK_FORBIDDEN);
+    assert_non_null(strstr(r.err.msg, "may not delete node burst-1"));
+    assert_string_equal(asked(&r), "");
+    release(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +262,7 @@ int main(void)
         cmocka_unit_test(a_node_with_groups_is_never_deleted),
         cmocka_unit_test(pods_without_controller_need_force),
         cmocka_unit_test(a_refusal_ends_it_and_says_why),
+        cmocka_unit_test(who_may_not_delete_the_node_begins_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
