@@ -68,6 +68,7 @@ static const struct json_field container_status_fields[] = {
     JSON_BOOLEAN(struct container_status, ready, "ready"),
     JSON_BOOLEAN_HAS(struct container_status, started, has_started, "started"),
     JSON_INT(struct container_status, restart_count, "restartCount", 0, 0, INT32_MAX),
+    JSON_OBJ(struct container_status, resources, "resources", resource_list_fields),
     JSON_END,
 };
 static const struct json_field condition_fields[] = {
@@ -159,6 +160,16 @@ static struct json_strs copy_strs(struct vk_arena *arena, const struct json_strs
     return copy;
 }
 
+static struct json_pairs copy_pairs(struct vk_arena *arena, const struct json_pairs *src)
+{
+    struct json_pairs copy = {.v = vk_arena_array(arena, src->n, sizeof(*src->v)), .n = src->n};
+
+    for (size_t i = 0; i < src->n; i++)
+        copy.v[i] = (struct json_pair){.key = vk_arena_strdup(arena, src->v[i].key),
+                                       .value = copy_text(arena, src->v[i].value)};
+    return copy;
+}
+
 static void copy_state(struct container_state *state, struct vk_arena *arena)
 {
     state->reason = copy_text(arena, state->reason);
@@ -180,6 +191,8 @@ static struct json_array copy_containers(struct vk_arena *arena, const struct js
         c->container_id = copy_text(arena, c->container_id);
         copy_state(&c->state, arena);
         copy_state(&c->last_state, arena);
+        c->resources.requests = copy_pairs(arena, &c->resources.requests);
+        c->resources.limits = copy_pairs(arena, &c->resources.limits);
     }
     return (struct json_array){.v = copy, .n = src->n};
 }
@@ -393,6 +406,26 @@ static void write_state(struct json_writer *w, const char *key, const struct con
     json_end_object(w);
 }
 
+static void write_quantities(struct json_writer *w, const char *key, const struct json_pairs *list)
+{
+    if (list->n == 0)
+        return;
+    json_begin_object(w, key);
+    for (size_t i = 0; i < list->n; i++)
+        json_put_string(w, list->v[i].key, text_or_empty(list->v[i].value));
+    json_end_object(w);
+}
+
+static void write_resources(struct json_writer *w, const struct resource_list *r)
+{
+    if (r->requests.n == 0 && r->limits.n == 0)
+        return;
+    json_begin_object(w, "resources");
+    write_quantities(w, "limits", &r->limits);
+    write_quantities(w, "requests", &r->requests);
+    json_end_object(w);
+}
+
 static void write_containers(struct json_writer *w, const char *key, const struct json_array *array)
 {
     const struct container_status *containers = array->v;
@@ -414,6 +447,7 @@ static void write_containers(struct json_writer *w, const char *key, const struc
         json_put_string_if(w, "containerID", c->container_id);
         if (c->has_started)
             json_put_bool(w, "started", c->started);
+        write_resources(w, &c->resources);
         json_end_object(w);
     }
     json_end_array(w);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/json_writer.h"
+#include "kubelet/api/container.h"
 
 enum container_state_kind {
     CONTAINER_STATE_NONE,
@@ -25,6 +26,7 @@ struct container_status {
     bool ready;
     bool has_started, started;
     int64_t restart_count;
+    struct resource_list resources; /* what it was given; no news by itself */
 };
 struct pod_condition {
     const char *type, *status /* "True", "False", "Unknown" */, *reason, *message;
@@ -52,7 +54,10 @@ const struct container_status *pod_status_container(const struct pod_status *s, 
 bool container_status_runs(const struct container_status *c);
 /* Deep copy into an arena. */
 void pod_status_copy(struct pod_status *dst, const struct pod_status *src, struct vk_arena *arena);
-/* Everything that Kubernetes would call semantically equal. */
+/*
+ * Everything that Kubernetes would call semantically equal, but for resources of containers: they
+ * come with a new state, and API servers before 1.33 do not keep them.
+ */
 bool pod_status_equal(const struct pod_status *a, const struct pod_status *b);
 /* Writes the members of a status object (between its braces). */
 void pod_status_write(struct json_writer *w, const struct pod_status *s);

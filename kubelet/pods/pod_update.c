@@ -2,6 +2,7 @@
 #include "kubelet/pods/pod_update.h"
 
 #include "base/alloc.h"
+#include "kubelet/pods/pod_resize.h"
 
 static bool is_equal(const struct json_pairs *a, const struct json_pairs *b)
 {
@@ -38,13 +39,6 @@ static void compare(const struct json_array *before, const struct json_array *no
                 "it "
                 "runs; delete the pod, its controller makes one with the new image",
                 list, c[i].name, old->image ? old->image : "", c[i].image ? c[i].image : "");
-        if (!ret->resources && (!is_equal(&old->resources.requests, &c[i].resources.requests) ||
-                                !is_equal(&old->resources.limits, &c[i].resources.limits)))
-            ret->resources = vk_arena_printf(
-                arena,
-                "%s[%s].resources: infeasible, Azure can't resize a container group that exists; "
-                "delete the pod to run it with other resources",
-                list, c[i].name);
     }
 }
 
@@ -117,7 +111,7 @@ static const char *added_container(const struct json_array *before, const struct
 void pod_update_between(const struct pod *before, const struct pod *now, struct vk_arena *arena,
                         struct pod_update *ret)
 {
-    *ret = (struct pod_update){0};
+    *ret = (struct pod_update){.resources = pod_resize_since(before, now, arena)};
     compare(&before->spec.containers, &now->spec.containers, "containers", arena, ret);
     compare(&before->spec.init_containers, &now->spec.init_containers, "initContainers", arena,
             ret);

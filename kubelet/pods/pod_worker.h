@@ -40,7 +40,8 @@ enum restart_step {
 
 struct pod_worker {
     struct pod_workers *all;
-    struct pod *pod; /* as last seen */
+    struct pod *pod;  /* as last seen */
+    struct pod *made; /* as the provider was told to create it; NULL: not by this process */
     enum pod_worker_state state;
     struct pod_resolution *resolution; /* while RESOLVING */
     struct vk_list resolve_wait;       /* in all->resolve_wait */

@@ -112,6 +112,8 @@ static void start_create(struct pod_worker *w, struct resolved_pod *resolved)
     w->operations++;
     w->is_tried = true;
     w->needs_image = false;
+    pod_unref(w->made);
+    w->made = pod_ref(resolved->pod);
     p->ops->create_pod(p->p, resolved, on_created, w);
 }
 

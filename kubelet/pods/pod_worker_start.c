@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The platform's word on its way into the pod's status, past postStart hooks. */
+#include "kubelet/pods/pod_resize.h"
 #include "kubelet/pods/pod_worker.h"
 #include "kubelet/pods/status_generate.h"
 
@@ -12,8 +13,11 @@ const struct pod_status *worker_platform_status(const struct pod_worker *w)
 
 static void set_status(struct pod_worker *w, const struct pod_status *status)
 {
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
     struct pod_status s = *status;
 
+    if (w->made)
+        pod_resize_note_made(w->made, &s, arena);
     /* What its containers make of their end does not count: the deadline does, or the next run. */
     if ((w->is_ending || worker_will_start_anew(w, &s)) && status_is_terminal(&s))
         s.phase = "Running";

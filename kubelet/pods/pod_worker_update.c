@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "kubelet/pods/pod_resize.h"
 #include "kubelet/pods/pod_update.h"
 #include "kubelet/pods/pod_worker.h"
 
@@ -15,6 +16,15 @@ static void refuse(struct pod_worker *w, const char *reason, const char *message
     log_info("A change of a pod that runs is not honoured", LS("pod", pod_key(w->pod)),
              LS("podUID", w->pod->meta.uid), LS("reason", reason), LS("change", message));
     worker_event(w, "Warning", reason, message);
+}
+
+/* It asks for what it has again. */
+static bool is_resize_over(const struct pod_worker *w, struct vk_arena *arena)
+{
+    if (w->made)
+        return !pod_resize_since(w->made, w->pod, arena);
+    return pod_status_condition(&w->pod->status, POD_RESIZE_PENDING) &&
+           !pod_resize_pending(w->pod, worker_status(w), arena);
 }
 
 void worker_changed(struct pod_worker *w, const struct pod *before)
@@ -49,7 +59,7 @@ void worker_changed(struct pod_worker *w, const struct pod *before)
     } else {
         refuse(w, not_updated, u.image);
     }
-    refuse(w, "ResizeInfeasible", u.resources);
+    refuse(w, "ResizeInfeasible", is_resize_over(w, arena) ? NULL : u.resources);
     refuse(w, "EphemeralContainersUnsupported", u.ephemeral);
     refuse(w, "DownwardAPINotUpdated", w->shows_stale ? NULL : u.downward_api);
     w->shows_stale |= u.downward_api != NULL;

@@ -159,6 +159,7 @@ void worker_free(void *p)
         rest_cancel(w->deletion);
     w->all->counts[w->state]--;
     pod_unref(w->pod);
+    pod_unref(w->made);
     vk_free(w);
 }
 

@@ -2,6 +2,7 @@
 #include "kubelet/pods/status_conditions.h"
 
 #include "base/buf.h"
+#include "kubelet/pods/pod_resize.h"
 
 #define MAX_MESSAGE (16 * 1024)
 
@@ -204,14 +205,22 @@ struct json_array status_conditions(const struct pod *pod, const struct pod_stat
                                     const struct pod_status *previous, int64_t now_ns,
                                     struct vk_arena *arena)
 {
-    enum { COUNT = 4 };
-    struct pod_condition *c = vk_arena_array(arena, COUNT, sizeof(*c));
+    enum { MOST = 5 };
+    struct pod_condition *c = vk_arena_array(arena, MOST, sizeof(*c));
+    const bool terminal = vk_streq(status->phase, "Failed") || vk_streq(status->phase, "Succeeded");
+    const char *resize = terminal ? NULL : pod_resize_pending(pod, status, arena);
+    size_t n = 4;
 
     c[0] = sandbox(status, platform);
     c[1] = initialized(pod, status, arena);
     c[2] = containers_ready(pod, status, arena);
     c[3] = ready(pod, c[2], arena);
-    for (size_t i = 0; i < COUNT; i++)
+    if (resize)
+        c[n++] = (struct pod_condition){.type = POD_RESIZE_PENDING,
+                                        .status = "True",
+                                        .reason = POD_RESIZE_INFEASIBLE,
+                                        .message = resize};
+    for (size_t i = 0; i < n; i++)
         set_transition(&c[i], pod, previous, now_ns);
-    return (struct json_array){.v = c, .n = COUNT};
+    return (struct json_array){.v = c, .n = n};
 }

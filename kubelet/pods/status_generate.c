@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "kubelet/pods/pod_resize.h"
 #include "kubelet/pods/status_conditions.h"
 
 #define SECOND_NS 1000000000
@@ -239,6 +240,7 @@ void status_generate(const struct status_inputs *in, struct vk_arena *arena, str
     s.container_statuses = fill(pod, &pod->spec.containers, &s.container_statuses, arena);
     s.init_container_statuses =
         fill(pod, &pod->spec.init_containers, &s.init_container_statuses, arena);
+    pod_resize_keep(pod, in->previous, &s);
     s.ephemeral_container_statuses = refuse_ephemeral(&pod->spec.ephemeral_containers, arena);
     keep_first_ends(in, &s);
     set_phase(in, &s);

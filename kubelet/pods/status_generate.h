@@ -23,8 +23,9 @@ struct status_inputs {
 /*
  * Adds startTime, qosClass, hostIP(s), observedGeneration, containers that the platform did not
  * name (waiting), and the conditions PodReadyToStartContainers, Initialized, ContainersReady and
- * Ready (readiness gates included). The platform's own PodReadyToStartContainers is taken; its
- * other conditions are not, since they depend on what only the kubelet sees.
+ * Ready (readiness gates included), and PodResizePending where the spec asks for other resources
+ * than the containers were given (pod_resize.h). The platform's own PodReadyToStartContainers is
+ * taken; its other conditions are not, since they depend on what only the kubelet sees.
  *
  * A terminal phase stays, with its reason and message; ended containers stay ended then. A pod that
  * is being deleted keeps its phase until it is terminal.

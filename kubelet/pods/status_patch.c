@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubelet/pods/status_patch.h"
 
+#include "kubelet/pods/pod_resize.h"
+
 /* `set` holds what pod_status_write writes; the rest are members that may be removed, and lists
  * that are replaced. */
 struct changes {
     struct pod_status set;
     const struct pod_condition *conditions;
     size_t condition_count;
+    bool no_resize; /* its condition goes */
     bool any, reason, message, pod_ip, host_ip, pod_ips, host_ips;
 };
 
@@ -50,6 +53,9 @@ static void diff_conditions(const struct pod_status *from, const struct pod_stat
         if (!old || !condition_equal(old, &v[i], new_generation))
             out[n++] = v[i];
     }
+    c->no_resize = pod_status_condition(from, POD_RESIZE_PENDING) &&
+                   !pod_status_condition(to, POD_RESIZE_PENDING);
+    c->any |= c->no_resize;
     c->conditions = out;
     c->condition_count = n;
     c->any |= n > 0;
@@ -110,9 +116,15 @@ static void put_text(struct json_writer *w, const char *key, bool changed, const
 /* A member that is merely left out would survive the merge: what is not said any more is null. */
 static void put_conditions(struct json_writer *w, const struct changes *c)
 {
-    if (!c->condition_count)
+    if (!c->condition_count && !c->no_resize)
         return;
     json_begin_array(w, "conditions");
+    if (c->no_resize) {
+        json_begin_object(w, NULL);
+        json_put_string(w, "$patch", "delete");
+        json_put_string(w, "type", POD_RESIZE_PENDING);
+        json_end_object(w);
+    }
     for (size_t i = 0; i < c->condition_count; i++) {
         const struct pod_condition *p = &c->conditions[i];
 

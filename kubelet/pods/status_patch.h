@@ -13,7 +13,8 @@
  * nothing appended: there is nothing to change. annotations (or NULL) are no change by themselves:
  * the API server takes them in pods/status.
  *
- * Lists: conditions are merged by type (only ours that changed are sent), podIPs and hostIPs by ip
+ * Lists: conditions are merged by type (only ours that changed are sent; PodResizePending, the one
+ * that comes and goes, is deleted), podIPs and hostIPs by ip
  * (sent whole, as a replacement), container statuses are atomic (sent whole).
  */
 bool status_patch_write(const char *uid, const char *resource_version,

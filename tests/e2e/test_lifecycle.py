@@ -168,3 +168,27 @@ def test_a_new_image_is_one_update_of_the_group(world, shared_namespace):
     eventually(lambda: world.kubectl("exec", "-n", shared_namespace, "patched", "--", "true").returncode
                == 0, 60, "the next process knows the pod")
     holds(lambda: puts() == 2, 3, "no other PUT is sent")
+
+
+def test_a_resize_is_pending_for_good_and_says_why(world, shared_namespace):
+    def container(cpu):
+        return {"name": "main", "resources": {"requests": {"cpu": cpu, "memory": "128Mi"}}}
+    world.apply(shared_namespace, manifests.pod("resized", {**manifests.shell("exec sleep 3600"),
+                                                            **container("250m")}))
+    eventually(lambda: world.pod(shared_namespace, "resized").status.phase == "Running", 60, "runs")
+
+    def resize(cpu):
+        world.core.patch_namespaced_pod_resize("resized", shared_namespace,
+                                               {"spec": {"containers": [container(cpu)]}})
+
+    def pending():
+        return [c for c in world.pod(shared_namespace, "resized").status.conditions
+                if c.type == "PodResizePending"]
+    resize("500m")
+    (condition,) = eventually(pending, 60, "the condition is set")
+    assert (condition.status, condition.reason) == ("True", "Infeasible")
+    assert "containers[main].resources: infeasible" in condition.message
+    status = world.pod(shared_namespace, "resized").status.container_statuses[0]
+    assert status.resources.requests["cpu"] == "250m" and status.restart_count == 0
+    resize("250m")
+    eventually(lambda: not pending(), 60, "the condition goes")

@@ -252,10 +252,10 @@ static inline void fake_merge_list(struct json_writer *w, const char *key, const
     for (const struct json *v = replace ? NULL : json_first(old); v; v = json_next(v)) {
         const struct json *p = fake_by_key(patch, by, json_string(json_get(v, by)));
 
-        if (p)
-            fake_merge(w, NULL, v, p);
-        else
+        if (!p)
             json_put_value(w, NULL, v);
+        else if (!json_get(p, "$patch"))
+            fake_merge(w, NULL, v, p);
     }
     for (const struct json *p = json_first(patch); p; p = json_next(p))
         if (json_get(p, by) && (replace || !fake_by_key(old, by, json_string(json_get(p, by)))))

@@ -53,9 +53,8 @@ static const struct row rows[] = {
                                                                             "") "]",
      "\"conditions\":[" CONDITION("Ready", "True", "") "]", NULL},
     {"\"conditions\":[" CONDITION("DisruptionTarget", "True", "") "," CONDITION(
-         "PodResizePending", "True", "") "," CONDITION("PodResizeInProgress", "True",
-                                                       "") "," CONDITION("AllContainersRestarting",
-                                                                         "True", "") "]",
+         "PodResizeInProgress", "True", "") "," CONDITION("AllContainersRestarting", "True",
+                                                          "") "]",
      "\"conditions\":[" CONDITION("Initialized", "True", "") "]",
      "\"conditions\":[{\"type\":\"Initialized\",\"status\":\"True\",\"lastTransitionTime\":"
      "\"2023-11-14T22:00:00Z\",\"reason\":null,\"message\":null}]"},
@@ -64,6 +63,9 @@ static const struct row rows[] = {
      "\"conditions\":[" CONDITION("Ready", "True", "") "," CONDITION("Initialized", "True", "") "]",
      "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\",\"lastTransitionTime\":"
      "\"2023-11-14T22:00:00Z\",\"reason\":null,\"message\":null}]"},
+    /* The one that comes and goes. */
+    {"\"conditions\":[" CONDITION("PodResizePending", "True", "") "]", "\"conditions\":[]",
+     "\"conditions\":[{\"$patch\":\"delete\",\"type\":\"PodResizePending\"}]"},
     /* A condition's generation follows the status's. */
     {"\"observedGeneration\":1,\"conditions\":[" CONDITION("Ready", "True",
                                                            ",\"observedGeneration\":1") "]",
