@@ -104,6 +104,7 @@ static void aci_create_pod(void *self, struct resolved_pod *pod, provider_done_f
 static void aci_update_pod(void *self, struct resolved_pod *pod, provider_done_fn done, void *user)
 {
     struct aci_provider *p = self;
+    tracked_pod_note_restart(tracker_find(p->tracker, pod->pod->meta.uid), vk_wall_ns());
     group_writer_update(p->writer, pod, done, user);
 }
 
@@ -125,6 +126,7 @@ static void aci_restart_pod(void *self, const struct pod_identity *id, provider_
                             void *user)
 {
     struct aci_provider *p = self;
+    tracked_pod_note_restart(tracker_find(p->tracker, id->uid), vk_wall_ns());
     group_writer_restart(p->writer, id, done, user);
 }
 

@@ -12,6 +12,9 @@ static void report(struct tracked_pod *pod, const struct json_array *events, con
     for (size_t i = 0; i < events->n; i++) {
         if (!e[i].name || !tracked_pod_note_event(pod, &e[i], container ? container : ""))
             continue;
+        if (vk_streq(e[i].name, CONTAINER_TERMINATED_BY_PLATFORM) &&
+            tracked_pod_ended_by_us(pod, e[i].last_ns))
+            continue;
         const struct pod_identity id = tracked_pod_identity(pod);
         upcalls->event(upcalls->k, &id, container,
                        vk_streq(e[i].type, "Warning") ? "Warning" : "Normal", e[i].name,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tells the kubelet what ACI reports as events of a group and of its containers, each one once. */
+/* Tells the kubelet what ACI reports as events of a group and of its containers, each one once, and
+ * which ends the platform caused, but for those that we asked for. */
 #pragma once
 
 #include "provider/tracked_pod.h"

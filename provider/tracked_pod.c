@@ -9,6 +9,10 @@
 
 /* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
  * deterministic names still keep repeats from becoming new Events. */
+/* Our clock and Azure's. */
+#define CLOCKS_DIFFER_NS (30ll * 1000000000)
+/* From the call to the end of the last container: its turn among ARM's writes, and grace. */
+#define RESTART_TAKES_NS (900ll * 1000000000)
 #define MAX_EVENTS 128
 #define EVENT_KEY_MAX (64u << 10)
 
@@ -102,6 +106,19 @@ static uint64_t hash_event(const struct group_event *event, const char *where)
     uint64_t hash;
     memcpy(&hash, digest, sizeof(hash));
     return hash;
+}
+
+void tracked_pod_note_restart(struct tracked_pod *pod, int64_t now_wall_ns)
+{
+    if (pod)
+        pod->restart_asked_ns = now_wall_ns;
+}
+
+bool tracked_pod_ended_by_us(const struct tracked_pod *pod, int64_t finish_ns)
+{
+    const int64_t asked_ns = pod->restart_asked_ns;
+    return asked_ns && finish_ns > asked_ns - CLOCKS_DIFFER_NS &&
+           finish_ns < asked_ns + RESTART_TAKES_NS;
 }
 
 bool tracked_pod_note_event(struct tracked_pod *pod, const struct group_event *event,

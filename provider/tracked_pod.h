@@ -60,6 +60,8 @@ struct tracked_pod {
     struct tracked_event *events;
     size_t event_count, event_cap;
 
+    int64_t restart_asked_ns; /* wall clock: we asked ACI to run its containers anew; 0: never */
+
     /* Retirement. */
     unsigned retire_tries; /* how often a log could not be read */
 
@@ -100,6 +102,10 @@ struct provider_pod_status tracked_pod_report(const struct tracked_pod *pod, boo
 void tracked_pod_note_group(struct tracked_pod *pod, const struct container_group *group);
 /* True, and remembered, when this status differs from the last one. */
 bool tracked_pod_set_status(struct tracked_pod *pod, const struct pod_status *status);
+/* We ask ACI for another run of the pod's containers. NULL is fine. */
+void tracked_pod_note_restart(struct tracked_pod *pod, int64_t now_wall_ns);
+/* True when what ended at that time may have by our own word: not by the platform's. */
+bool tracked_pod_ended_by_us(const struct tracked_pod *pod, int64_t finish_ns);
 /* True when the event is new or was counted further since; remembers it. `where`: the container's
  * name, or "". */
 bool tracked_pod_note_event(struct tracked_pod *pod, const struct group_event *event,
