@@ -2,6 +2,7 @@
 #include "kubelet/pods/lifecycle_hook.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "kubelet/pods/probe_http.h"
 #include "kubelet/pods/probe_target.h"
@@ -19,7 +20,8 @@ struct lifecycle_hook {
     struct probe_http *http;
     struct vk_buf output;
     struct vk_timer timer; /* the limit, the end of the pause, or the result to come */
-    bool is_pause, has_result;
+    bool is_pause, has_result, fell_back;
+    int64_t deadline_mono_ms;
     struct vk_err err;
 };
 
@@ -128,26 +130,61 @@ static void run_command(struct lifecycle_hook *h)
 
 /* --- httpGet --- */
 
+static bool send_request(struct lifecycle_hook *h, const char *scheme,
+                         const struct json_array *headers);
+
+/* A server without TLS has had its request once before, as an answer that is none. */
+static void fall_back(struct lifecycle_hook *h)
+{
+    const struct json_array *all = &h->target.handler->http_headers;
+    const struct http_header_field *from = all->v;
+    struct http_header_field *v = vk_calloc(all->n + 1, sizeof(*v));
+    struct json_array headers = {.v = v};
+
+    h->fell_back = true;
+    for (size_t i = 0; i < all->n; i++)
+        if (!vk_strieq(from[i].name, "Authorization"))
+            v[headers.n++] = from[i];
+    if (!send_request(h, "HTTP", &headers))
+        finish(h);
+    vk_free(v);
+}
+
 static void on_http(void *user, const struct probe_outcome *outcome)
 {
     struct lifecycle_hook *h = user;
+    const bool is_answered = outcome->http_status || outcome->kind == PROBE_SUCCEEDED;
 
     h->http = NULL;
-    if (!outcome->http_status && outcome->kind != PROBE_SUCCEEDED)
+    if (!is_answered && !h->fell_back) {
         (void)vk_err_set(&h->err, VK_UNAVAILABLE, "%s", outcome->output);
+        if (outcome->is_plain_http) {
+            fall_back(h);
+            return;
+        }
+    }
+    if (is_answered)
+        h->err = (struct vk_err){0};
+    if (is_answered && h->fell_back && h->target.warn)
+        h->target.warn(h->user, "LifecycleHTTPFallback",
+                       "request to HTTPS lifecycle hook got HTTP response, retry with HTTP "
+                       "succeeded");
     finish(h);
 }
 
-static void send_request(struct lifecycle_hook *h)
+/* False: it can't be sent, and err says why. */
+static bool send_request(struct lifecycle_hook *h, const char *scheme,
+                         const struct json_array *headers)
 {
     const struct probe_handler *handler = h->target.handler;
+    const int64_t left_ms = h->deadline_mono_ms - vk_mono_ms();
     struct probe_http_request request = {
-        .scheme = handler->http_scheme,
+        .scheme = scheme,
         .host = vk_str_empty(handler->http_host) ? h->target.pod_ip : handler->http_host,
         .path = handler->http_path,
-        .headers = &handler->http_headers,
+        .headers = headers,
         .user_agent = USER_AGENT,
-        .timeout_ms = h->target.limit_ms,
+        .timeout_ms = left_ms > 0 ? left_ms : 1,
     };
 
     if (vk_str_empty(request.host))
@@ -159,7 +196,14 @@ static void send_request(struct lifecycle_hook *h)
         (void)vk_err_set(&h->err, VK_UNSUPPORTED, "there is no HTTP client");
     else
         h->http = probe_http_start(h->env->http, &request, on_http, h);
-    h->has_result = !h->http;
+    return h->http != NULL;
+}
+
+static void begin_request(struct lifecycle_hook *h)
+{
+    const struct probe_handler *handler = h->target.handler;
+
+    h->has_result = !send_request(h, handler->http_scheme, &handler->http_headers);
     if (h->has_result)
         vk_timer_arm(&h->timer, 0);
 }
@@ -185,11 +229,12 @@ struct lifecycle_hook *lifecycle_hook_start(const struct lifecycle_env *env,
     h->user = user;
     vk_buf_init(&h->output, OUTPUT_MAX);
     vk_timer_init(&h->timer, env->loop, "lifecycle hook", on_timer, h);
+    h->deadline_mono_ms = vk_mono_ms() + target->limit_ms;
     vk_timer_arm(&h->timer, target->limit_ms);
     if (target->handler->has_exec) {
         run_command(h);
     } else if (target->handler->has_http_get) {
-        send_request(h);
+        begin_request(h);
     } else if (target->handler->has_sleep) {
         pause_for(h, target->handler->sleep_seconds);
     } else {

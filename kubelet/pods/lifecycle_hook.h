@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One run of a postStart or preStop hook: a command in the container, an HTTP request to it, or a
- * pause. Any answer to the request is a success, whatever its status. Source: k8s v1.37.2
+ * pause. Any answer to the request is a success, whatever its status; where HTTPS is answered by
+ * plain HTTP, it is sent again that way, without its Authorization. Source: k8s v1.37.2
  * pkg/kubelet/lifecycle/handlers.go.
  */
 #pragma once
@@ -22,6 +23,8 @@ struct lifecycle_hook_target {
     const struct probe_handler *handler;
     const char *pod_ip; /* "" or NULL: none is known */
     int64_t limit_ms;   /* a longer run has failed */
+    /* A success that an Event should tell of; may be NULL. Before the end, with its user. */
+    void (*warn)(void *user, const char *reason, const char *message);
 };
 struct lifecycle_hook;
 

@@ -191,6 +191,14 @@ static void on_hook(void *user, const struct vk_err *err)
     advance(e->shutdown);
 }
 
+static void on_warning(void *user, const char *reason, const char *message)
+{
+    struct ending *e = user;
+    struct lifecycle_shutdown *s = e->shutdown;
+
+    s->events->event(s->user, e->spec->name, "Warning", reason, message);
+}
+
 static void begin(struct ending *e, int64_t left_ms)
 {
     struct lifecycle_shutdown *s = e->shutdown;
@@ -205,7 +213,8 @@ static void begin(struct ending *e, int64_t left_ms)
                                                                    .container = e->spec,
                                                                    .handler = l->pre_stop,
                                                                    .pod_ip = s->pod_ip,
-                                                                   .limit_ms = left_ms},
+                                                                   .limit_ms = left_ms,
+                                                                   .warn = on_warning},
                                    on_hook, e);
 }
 

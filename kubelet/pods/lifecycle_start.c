@@ -101,6 +101,14 @@ static void on_hook(void *user, const struct vk_err *err)
     s->events->failed(s->user, t->spec->name);
 }
 
+static void on_warning(void *user, const char *reason, const char *message)
+{
+    struct start *t = user;
+    struct lifecycle_starts *s = t->starts;
+
+    s->events->event(s->user, t->spec->name, "Warning", reason, message);
+}
+
 /* The API server stores whole seconds. */
 static bool was_told(const struct start *t, const struct pod_status *told)
 {
@@ -134,7 +142,8 @@ static void follow(struct start *t, const struct pod_status *told)
                                         .container = t->spec,
                                         .handler = t->spec->lifecycle->post_start,
                                         .pod_ip = s->platform.pod_ip,
-                                        .limit_ms = LIMIT_MS},
+                                        .limit_ms = LIMIT_MS,
+                                        .warn = on_warning},
         on_hook, t);
 }
 

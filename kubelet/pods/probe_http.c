@@ -38,13 +38,23 @@ static void free_probe(struct probe_http *p)
     vk_free(p);
 }
 
+static void end(struct probe_http *p, const struct probe_outcome *outcome)
+{
+    p->done(p->user, outcome);
+    free_probe(p);
+}
+
 static void finish(struct probe_http *p, enum probe_outcome_kind kind, int status,
                    const char *output)
 {
-    const struct probe_outcome outcome = {.kind = kind, .output = output, .http_status = status};
+    end(p, &(struct probe_outcome){.kind = kind, .output = output, .http_status = status});
+}
 
-    p->done(p->user, &outcome);
-    free_probe(p);
+/* OpenSSL's words for "HTTP/" where a TLS record should begin: up to 3.1, and later. */
+static bool is_plain_http(const struct probe_http *p, const struct vk_err *err)
+{
+    return vk_starts(p->url, "https:") &&
+           (strstr(err->msg, "wrong version number") || strstr(err->msg, "packet length too long"));
 }
 
 static int on_body(void *user, struct vk_str piece)
@@ -71,7 +81,8 @@ static void fail(struct probe_http *p, const struct vk_err *err)
         text = behind && vk_starts(text, "GET ") ? behind + 2 : text;
     }
     output = vk_asprintf("Get \"%s\": %s", p->url, text);
-    finish(p, PROBE_FAILED, 0, output);
+    end(p, &(struct probe_outcome){
+               .kind = PROBE_FAILED, .output = output, .is_plain_http = is_plain_http(p, err)});
 }
 
 static bool is_redirect(int status)

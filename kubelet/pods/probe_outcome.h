@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 /* More of a body or of a command's output is not read. Source: k8s v1.37.2 pkg/probe/http. */
 #define PROBE_OUTPUT_MAX ((size_t)10 << 10)
 
@@ -19,5 +21,6 @@ struct probe_outcome {
     enum probe_outcome_kind kind;
     const char *output; /* why, in the kubelet's words; "" where there is nothing to say */
     int http_status;    /* of httpGet: the last answer's; 0: there was none */
+    bool is_plain_http; /* of httpGet with HTTPS: what answered speaks no TLS */
 };
 typedef void (*probe_outcome_fn)(void *user, const struct probe_outcome *outcome);

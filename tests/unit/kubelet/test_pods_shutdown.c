@@ -159,6 +159,22 @@ static void an_answer_is_a_success_whatever_it_says(void **state)
     assert_false(world_told(w, "FailedPreStopHook"));
 }
 
+static void https_that_is_answered_by_plain_http_is_sent_again(void **state)
+{
+    struct world *w = *state;
+    char *spec VK_AUTOFREE = vk_asprintf(
+        SPEC("", "{\"name\":\"c\",\"image\":\"app:1\",\"lifecycle\":{\"preStop\":{\"httpGet\":{"
+                 "\"host\":\"127.0.0.1\",\"port\":%d,\"path\":\"/drain\",\"scheme\":\"HTTPS\"}}}}"),
+        http_server_port(w->api.server));
+    struct fake_pod *p = run_one(w, spec);
+
+    fake_delete_within(&w->api, p, 600);
+    is_gone(w);
+    assert_string_equal(deeds(w), "stop c\n");
+    RUN_UNTIL(w, world_told(w, "LifecycleHTTPFallback: "));
+    assert_false(world_told(w, "FailedPreStopHook"));
+}
+
 static void a_hook_that_fails_is_told_and_changes_nothing(void **state)
 {
     static const char *const handlers[] = {
@@ -449,6 +465,7 @@ int main(void)
         ONE(a_hook_comes_before_the_signal),
         ONE(a_pause_is_a_hook),
         ONE(an_answer_is_a_success_whatever_it_says),
+        ONE(https_that_is_answered_by_plain_http_is_sent_again),
         ONE(a_hook_that_fails_is_told_and_changes_nothing),
         ONE(a_hook_that_hangs_ends_with_the_grace_period),
         ONE(a_container_that_does_not_end_has_its_time),

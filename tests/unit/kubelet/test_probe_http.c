@@ -89,6 +89,7 @@ struct seen {
     int count;
     enum probe_outcome_kind kind;
     int status;
+    bool is_plain_http;
     char output[512];
 };
 
@@ -100,6 +101,7 @@ static void on_done(void *user, const struct probe_outcome *outcome)
     s->count++;
     s->kind = outcome->kind;
     s->status = outcome->http_status;
+    s->is_plain_http = outcome->is_plain_http;
     snprintf(s->output, sizeof(s->output), "%s", outcome->output);
 }
 
@@ -312,6 +314,20 @@ static void certificates_are_not_looked_at(void **state)
     assert_int_equal(probe(w, r).kind, PROBE_SUCCEEDED);
 }
 
+static void a_server_without_tls_is_known_by_its_answer(void **state)
+{
+    struct world *w = *state;
+    struct probe_http_request r = request_of(w, "/x");
+    struct seen s;
+
+    r.scheme = "HTTPS";
+    s = probe(w, r);
+    assert_int_equal(s.kind, PROBE_FAILED);
+    assert_true(s.is_plain_http);
+    r.port = 1;
+    assert_false(probe(w, r).is_plain_http);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +341,7 @@ int main(void)
         PLAIN(odd_paths_are_escaped),
         PLAIN(nobody_there_and_nobody_answering_are_failures),
         PLAIN(a_cancelled_probe_says_nothing),
+        PLAIN(a_server_without_tls_is_known_by_its_answer),
         cmocka_unit_test_setup_teardown(certificates_are_not_looked_at, set_up_tls, tear_down),
     };
 
