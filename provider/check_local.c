@@ -70,7 +70,10 @@ void check_local_files(const struct aci_kubelet_options *o, finding_fn found, vo
         {"client-ca-file", o->client_ca_file},
         {"azure-ca-file", o->azure_ca_file},
         {"client-certificate", o->client_certificate},
-        {"client-certificate-key", o->client_certificate_key},
+        /* By default in the same file. */
+        {"client-certificate-key", vk_streq(o->client_certificate_key, o->client_certificate)
+                                       ? NULL
+                                       : o->client_certificate_key},
         {"federated-token-file", o->federated_token_file},
         {"kube-proxy-kubeconfig", o->kube_proxy_kubeconfig},
         {"registry-ca-file", o->registry_ca_file},
