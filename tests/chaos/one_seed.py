@@ -249,7 +249,11 @@ class Run:
         """True when everything holds and goes on to hold."""
         began, good_since = time.monotonic(), None
         while True:
-            later, wrong = self.look()
+            try:
+                later, wrong = self.look()
+            except (OSError, http.client.HTTPException, Refused) as error:
+                # Of a machine that is busy; who does not answer for good is a breach.
+                later, wrong = [f"no answer: {error}"], []
             self.check_kubelet()
             now = time.monotonic()
             if wrong or self.breaches:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """aci-emulator as the tests run it: one process, a recorder before it, its control listener."""
 
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -32,10 +34,16 @@ def make_certificates(folder):
                     "bash", str(folder)], check=True, stdin=subprocess.DEVNULL)
 
 
+# Below those that the kernel gives to clients: none takes one before its emulator does.
+_ports = itertools.count(12000 + os.getpid() % 100 * 100)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Service:

@@ -7,7 +7,7 @@
 #include "tests/unit/provider/fake_arm.h"
 #include "tests/unit/provider/sample_pod.h"
 
-#define WORLD_DEADLINE_MS 60000
+#define WORLD_DEADLINE_MS 200000
 #define WORLD_CLUSTER "cluster-1"
 #define WORLD_NODE "aci-1"
 
