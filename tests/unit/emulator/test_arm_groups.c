@@ -38,11 +38,20 @@ static void a_new_group_is_pending_then_runs(void **state)
     world_end(&w);
 }
 
+/* Of what a case has to be quicker than. Where the machine held it up the case is tried again with
+ * more. */
+static int64_t latency_ms;
+#define WITH_ENOUGH_LATENCY(first_ms, attempt)                                                     \
+    do {                                                                                           \
+        for (latency_ms = (first_ms); !attempt(); latency_ms *= 4)                                 \
+            assert_true(latency_ms < 60000);                                                       \
+    } while (0)
+
 static void location_style(struct emulator_options *o)
 {
     o->lro_style = "location";
-    o->start_latency_ms = 300;
-    o->delete_latency_ms = 300;
+    o->start_latency_ms = latency_ms;
+    o->delete_latency_ms = latency_ms;
 }
 
 static void follow(struct world *w, const char *url, int last)
@@ -50,33 +59,40 @@ static void follow(struct world *w, const char *url, int last)
     static const bool never;
     int status = 202;
 
-    for (int i = 0; i < 200 && status == 202; i++) {
+    for (int i = 0; i < 200 + latency_ms / 10 && status == 202; i++) {
         status = world_arm(w, "GET", url, NULL);
         vk_loop_run_until(w->loop, &never, 20);
     }
     assert_int_equal(status, last);
 }
 
-static void location_urls_lead_to_the_result(void **state)
+static bool try_location_urls(void)
 {
     char *url VK_AUTOFREE = NULL, *gone VK_AUTOFREE = NULL;
     struct world w;
+    int made, deleted;
 
-    (void)state;
     world_begin(&w, location_style);
     put(&w, WEB, PLAIN, 201);
     assert_null(w.answer.async_operation);
     assert_int_equal(w.answer.retry_after_ms, 1000);
     url = vk_strdup(w.answer.location);
-    assert_int_equal(world_arm(&w, "GET", url, NULL), 202);
+    made = world_arm(&w, "GET", url, NULL);
     follow(&w, url, 200);
     assert_string_equal(json_string_or(w.answer.body, "name", ""), "web");
     assert_int_equal(world_arm(&w, "DELETE", WEB, NULL), 202);
     gone = vk_strdup(w.answer.location);
-    assert_int_equal(world_arm(&w, "GET", gone, NULL), 202);
+    deleted = world_arm(&w, "GET", gone, NULL);
     follow(&w, gone, 204);
     assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
     world_end(&w);
+    return made == 202 && deleted == 202;
+}
+
+static void location_urls_lead_to_the_result(void **state)
+{
+    (void)state;
+    WITH_ENOUGH_LATENCY(300, try_location_urls);
 }
 
 static void a_put_on_a_group_restarts_it(void **state)
@@ -175,28 +191,45 @@ static void images_are_looked_for_before_a_group_is_accepted(void **state)
 
 static void slow_pull(struct emulator_options *o)
 {
-    o->pull_latency_ms = 200;
+    o->pull_latency_ms = latency_ms;
+}
+
+static bool try_while_a_put_is_pending(void)
+{
+    static const bool never;
+    struct answer first = {0};
+    char *body VK_AUTOFREE = group_body(PLAIN);
+    struct world w;
+    int put_again, got, deleted;
+    bool is_transitioning, was_pending;
+
+    world_begin(&w, slow_pull);
+    world_begin_call(&w, w.arm, "PUT", WEB, body, w.token, NULL, 0, &first);
+    for (int i = 0; i < 1000 && !groups_find(w.emulator->groups, "burst", "web"); i++)
+        vk_loop_run_until(w.loop, &never, 1);
+    put_again = world_arm(&w, "PUT", WEB, PLAIN);
+    is_transitioning = vk_streq(world_error(&w), "ContainerGroupTransitioning");
+    got = world_arm(&w, "GET", WEB, NULL);
+    deleted = world_arm(&w, "DELETE", WEB, NULL);
+    was_pending = !first.done;
+    if (was_pending) {
+        assert_int_equal(put_again, 409);
+        assert_true(is_transitioning);
+        assert_int_equal(got, 404);
+        assert_int_equal(deleted, 409);
+        vk_loop_run_until(w.loop, &first.done, WORLD_PATIENCE_MS);
+        assert_int_equal(first.status, 201);
+        assert_int_equal(world_arm(&w, "GET", WEB, NULL), 200);
+    }
+    vk_arena_free(first.arena);
+    world_end(&w);
+    return was_pending;
 }
 
 static void a_group_is_invisible_until_its_put_is_answered(void **state)
 {
-    struct answer first = {0};
-    char *body VK_AUTOFREE = group_body(PLAIN);
-    struct world w;
-
     (void)state;
-    world_begin(&w, slow_pull);
-    world_begin_call(&w, w.arm, "PUT", WEB, body, w.token, NULL, 0, &first);
-    assert_int_equal(world_arm(&w, "PUT", WEB, PLAIN), 409);
-    assert_string_equal(world_error(&w), "ContainerGroupTransitioning");
-    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 404);
-    assert_int_equal(world_arm(&w, "DELETE", WEB, NULL), 409);
-    assert_false(first.done);
-    vk_loop_run_until(w.loop, &first.done, WORLD_PATIENCE_MS);
-    assert_int_equal(first.status, 201);
-    assert_int_equal(world_arm(&w, "GET", WEB, NULL), 200);
-    vk_arena_free(first.arena);
-    world_end(&w);
+    WITH_ENOUGH_LATENCY(200, try_while_a_put_is_pending);
 }
 
 static void work_goes_on_when_the_client_went_away(void **state)
@@ -208,6 +241,7 @@ static void work_goes_on_when_the_client_went_away(void **state)
     struct world w;
 
     (void)state;
+    latency_ms = 200;
     world_begin(&w, slow_pull);
     call = http_call_start(w.arm, &(struct http_request){.method = "PUT",
                                                          .path = WEB,
