@@ -19,7 +19,8 @@ const struct field_row field_table[] = {
     {"native sidecars",
      "containers of the group; start with the containers, not before later init "
      "containers",
-     "status; a Job ends without them",
+     "status; a Job ends without them; probes and hooks, but one that fails in a pod of "
+     "`restartPolicy: Never` goes on, with an Event",
      "the order is named in an Event",
      {"sidecar", "sidecar-before-init-container"}},
     {"`ephemeralContainers`",

@@ -3,8 +3,9 @@
  * A container failed its liveness or startup probe, or its postStart hook. It is ended as at a
  * deletion: its preStop hook, SIGTERM, a grace period; restartPolicy, which the platform follows,
  * does the rest. What can't be ended so is started anew together with all containers of the pod,
- * since a platform may have no other way; under restartPolicy Never the pod has failed then.
- * Source: k8s v1.37.2 pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions).
+ * since a platform may have no other way; under restartPolicy Never the pod has failed then. A
+ * native sidecar of such a pod, which no platform of ours starts again without the others, is left
+ * as it is. Source: k8s v1.37.2 pkg/kubelet/kuberuntime/kuberuntime_manager.go (computePodActions).
  */
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -35,6 +36,16 @@ struct failed_container {
 static bool is_final(const struct pod_worker *w)
 {
     return vk_streq(w->pod->spec.restart_policy, "Never");
+}
+
+static bool is_sidecar(const struct pod *pod, const char *container)
+{
+    const struct container *init = pod->spec.init_containers.v;
+
+    for (size_t i = 0; i < pod->spec.init_containers.n; i++)
+        if (vk_streq(init[i].name, container))
+            return container_is_sidecar(&init[i]);
+    return false;
 }
 
 static bool is_alone(const struct pod *pod)
@@ -101,6 +112,23 @@ static bool is_being_ended(const struct pod_worker *w, const char *container, in
            w->restart_run_s == run_s;
 }
 
+/*
+ * To end it would be for good, and to fail the pod would end work that Kubernetes lets go on: only
+ * a new pod has a sidecar that works.
+ */
+static void leave_sidecar(struct pod_worker *w, const char *container, const char *failed)
+{
+    char *message VK_AUTOFREE = vk_asprintf(
+        "Container %s failed %s and goes on as it is: under restartPolicy Never nothing here can "
+        "start a sidecar anew; delete the pod to have another one",
+        container, failed);
+
+    log_warning("A sidecar failed and can't be started anew", LS("pod", pod_key(w->pod)),
+                LS("podUID", w->pod->meta.uid), LS("containerName", container),
+                LS("failed", failed));
+    worker_container_event(w, container, "Warning", "SidecarNotRestarted", message);
+}
+
 /* failed is static; grace_ms 0: the pod's own. */
 static void want_end(struct pod_worker *w, const char *container, const char *failed,
                      int64_t grace_ms)
@@ -110,6 +138,10 @@ static void want_end(struct pod_worker *w, const char *container, const char *fa
 
     if (!is_up(w) || !run_s || is_being_ended(w, container, run_s))
         return;
+    if (is_final(w) && is_sidecar(w->pod, container)) {
+        leave_sidecar(w, container, failed);
+        return;
+    }
     f = failed_find(w, container);
     if (!f) {
         f = vk_calloc(1, sizeof(*f));

@@ -228,6 +228,47 @@ static void a_deletion_waits_for_no_restart(void **state)
     w->provider.ops = &memory_ops;
 }
 
+/* Container c and sidecar s run. */
+static void report_with_sidecar(struct world *w)
+{
+    struct container_status c[2];
+    const struct provider_pod_status s = {
+        .id = memory_id("web", "uid-1"),
+        .group_exists = true,
+        .status = {.phase = "Running",
+                   .pod_ip = "10.244.0.7",
+                   .container_statuses = {.v = &c[0], .n = 1},
+                   .init_container_statuses = {.v = &c[1], .n = 1}},
+    };
+
+    for (size_t i = 0; i < VK_COUNT(c); i++)
+        c[i] = (struct container_status){
+            .name = i ? "s" : "c",
+            .image = "app:1",
+            .container_id = i ? "aci://2" : "aci://1",
+            .ready = true,
+            .state = {.kind = CONTAINER_RUNNING, .started_at_ns = LONG_AGO * INT64_C(1000000000)},
+        };
+    w->memory.up->status_changed(w->memory.up->k, &s);
+}
+
+static void a_sidecar_that_can_not_run_anew_is_left_as_it_is(void **state)
+{
+    struct world *w = *state;
+
+    run(w,
+        "{\"nodeName\":\"burst-1\",\"restartPolicy\":\"Never\",\"initContainers\":[{\"name\":\"s\","
+        "\"image\":\"app:1\",\"restartPolicy\":\"Always\",\"livenessProbe\":{\"tcpSocket\":{"
+        "\"host\":\"127.0.0.1\",\"port\":1},\"periodSeconds\":1,\"timeoutSeconds\":1,"
+        "\"successThreshold\":1,\"failureThreshold\":1}}],"
+        "\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}]}");
+    report_with_sidecar(w);
+    RUN_UNTIL(w, world_told(w, "SidecarNotRestarted: Container s failed liveness probe"));
+    assert_int_equal(w->memory.stops, 0);
+    assert_int_equal(w->memory.restarts, 0);
+    assert_string_equal(world_status(w, "web", "phase"), "Running");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +279,7 @@ int main(void)
         TEST(an_image_that_is_waited_for_holds_up_no_end),
         TEST(an_image_that_is_waited_for_holds_up_no_restart),
         TEST(a_deletion_waits_for_no_restart),
+        TEST(a_sidecar_that_can_not_run_anew_is_left_as_it_is),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
