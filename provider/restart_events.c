@@ -3,7 +3,7 @@
 
 #include "base/str.h"
 
-#define MAX_EVENTS 3
+#define MAX_EVENTS 4
 
 static bool has_ended(const struct group_container_state *s)
 {
@@ -40,6 +40,33 @@ static void add_platform_end(const struct group_container *c,
     };
 }
 
+/* Documented for images alone; where ACI says it of a crash loop by itself, too, once is enough. */
+static bool says_back_off(const struct group_container_view *view)
+{
+    const struct group_event *e = view->events.v;
+    for (size_t i = 0; i < view->events.n; i++) {
+        if (vk_streq(e[i].name, CONTAINER_BACK_OFF))
+            return true;
+    }
+    return false;
+}
+
+static void add_back_off(const struct group_container *c, struct vk_arena *arena,
+                         struct group_event *events, size_t *n)
+{
+    const struct group_container_state *current = c->view->current;
+    if (!current || !vk_strieq(current->state, "Waiting") ||
+        !vk_starts(current->detail_status ? current->detail_status : "", "CrashLoopBackOff") ||
+        says_back_off(c->view))
+        return;
+    events[(*n)++] = (struct group_event){
+        .name = CONTAINER_BACK_OFF,
+        .type = "Warning",
+        .message = vk_arena_printf(arena, "Back-off restarting failed container %s", c->name),
+        .count = c->view->restart_count > 0 ? c->view->restart_count : 1,
+    };
+}
+
 struct json_array restart_events(const struct container_group *group,
                                  const struct group_container *container, struct vk_arena *arena)
 {
@@ -50,6 +77,7 @@ struct json_array restart_events(const struct container_group *group,
     struct group_event *events = vk_arena_array(arena, MAX_EVENTS, sizeof(*events));
     add_platform_end(container, view->previous, arena, events, &out.n);
     add_platform_end(container, view->current, arena, events, &out.n);
+    add_back_off(container, arena, events, &out.n);
     if (group_forbids_restarts(group) && container_was_restarted(view))
         events[out.n++] = (struct group_event){
             .name = CONTAINER_RESTARTED_BY_PLATFORM,

@@ -98,6 +98,9 @@ def test_container_that_keeps_failing_is_in_crash_loop_back_off(world, namespace
     assert container(pod).last_state.terminated.reason == "Error"
     assert container(pod).ready is False
     assert condition(pod, "Ready").reason == "ContainersNotReady"
+    eventually(lambda: [event for event in world.events(namespace, "loop")
+                        if (event.type, event.reason) == ("Warning", "BackOff")], 60,
+               "an Event of type Warning says it")
     # While it waits ACI still has the log of the run that ended, and the kubelet shows it either way.
     for flags in ([], ["--previous"]):
         eventually(lambda flags=flags: world.kubectl("logs", "-n", namespace, "loop", *flags,

@@ -32,6 +32,9 @@ static const char *events_of(const char *policy, const char *view, struct vk_are
 #define ENDED(which, code, time)                                                                   \
     "\"" which "State\":{\"state\":\"Terminated\",\"exitCode\":" #code ",\"finishTime\":\"" time   \
     "\"}"
+#define LOOPS                                                                                      \
+    "\"currentState\":{\"state\":\"Waiting\",\"detailStatus\":\"CrashLoopBackOff: Back-off "       \
+    "restarting failed\"}"
 #define RUNS "\"currentState\":{\"state\":\"Running\"}"
 
 static void what_the_platform_did_is_told(void **state)
@@ -56,6 +59,13 @@ static void what_the_platform_did_is_told(void **state)
          VIEW(ENDED("current", 7148, "2024-05-01T00:02:00Z") "," ENDED("previous", 7147,
                                                                        "2024-05-01T00:01:00Z")),
          "ContainerTerminatedByPlatform@1714521660; ContainerTerminatedByPlatform@1714521720; "},
+        {"Always", VIEW(LOOPS), "BackOff@0; "},
+        {"Always", VIEW(LOOPS ",\"restartCount\":1"), "BackOff@0; "},
+        {"Always",
+         VIEW(LOOPS ",\"restartCount\":1,\"events\":[{\"name\":\"BackOff\",\"type\":\"Warning\"}]"),
+         ""},
+        {"Always", VIEW("\"currentState\":{\"state\":\"Waiting\",\"detailStatus\":\"Waiting\"}"),
+         ""},
         /* A stopped group: the container that ran before is no restart. */
         {"Never",
          VIEW("\"currentState\":{\"state\":\"Terminated\"},\"previousState\":{\"state\":"
@@ -68,10 +78,27 @@ static void what_the_platform_did_is_told(void **state)
     }
 }
 
+static void a_crash_loop_is_counted_by_its_restarts(void **state)
+{
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct group_container_state loops = {.state = "Waiting", .detail_status = "CrashLoopBackOff"};
+    struct group_container_view view = {.current = &loops, .restart_count = 7};
+    const struct group_container c = {.name = "web", .view = &view};
+    const struct container_group group = {.restart_policy = "Always"};
+    const struct json_array found = restart_events(&group, &c, arena);
+    const struct group_event *e = found.v;
+
+    (void)state;
+    assert_int_equal(found.n, 1);
+    assert_int_equal(e->count, 7);
+    assert_string_equal(e->message, "Back-off restarting failed container web");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_platform_did_is_told),
+        cmocka_unit_test(a_crash_loop_is_counted_by_its_restarts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
