@@ -26,6 +26,7 @@ LINES = ([f"line {n}" for n in range(1, 9)] + ["", "é " + " " * 299 + "x"] +
 def _namespace(world, shared_namespace):
     world.apply(shared_namespace, manifests.pod(
         "two", manifests.shell(SCRIPT), manifests.shell("echo beside; exec sleep 100000", "side"),
+        initContainers=[manifests.shell("echo prepared", "first")],
         terminationGracePeriodSeconds=0))
     eventually(lambda: "last" in world.kubectl("logs", "-n", shared_namespace, "two", "-c", "main",
                                                check=False).stdout, 60, "all was written")
@@ -73,8 +74,8 @@ def test_kubectl_asks_for_them(world, namespace):
     assert logs("-c", "main", f"--since-time={since}", "--tail=3") == "line 18\nline 19\nlast\n"
     assert logs("-c", "main", "--since=1h", "--limit-bytes=10") == "line 1\nlin"
     assert sorted(logs("--all-containers", "--prefix", "--tail=1").splitlines()) == [
-        "[pod/two/main] last", "[pod/two/side] beside"]
-    assert sorted(logs("--all-containers").splitlines()) == sorted(LINES + ["beside"])
+        "[pod/two/first] prepared", "[pod/two/main] last", "[pod/two/side] beside"]
+    assert sorted(logs("--all-containers").splitlines()) == sorted(LINES + ["beside", "prepared"])
 
 
 def test_a_container_that_waits_has_none_and_says_why(world, namespace):
