@@ -2,6 +2,7 @@
 #include "provider/translate_pod.h"
 
 #include "base/str.h"
+#include "provider/image_reference.h"
 #include "provider/security_context.h"
 
 static struct json_strs copy_strs(const char *const *from, size_t n, struct vk_arena *arena)
@@ -19,6 +20,18 @@ static void assume(struct translation *t, struct vk_arena *arena, const char *te
         more.v[more.n++] = t->assumed.v[i];
     more.v[more.n++] = text;
     t->assumed = more;
+}
+
+/* A pod with such an image waits for another name, InvalidImageName, and never runs. */
+static bool has_bad_name(const struct resolved_container *c, size_t n, struct vk_arena *arena,
+                         struct vk_err *err)
+{
+    struct image_reference parsed;
+    for (size_t i = 0; i < n; i++)
+        if (image_reference_parse(c[i].spec->image ? c[i].spec->image : "", arena, &parsed, err) <
+            0)
+            return true;
+    return false;
 }
 
 /* An image as the pod needs it to be; no registry is asked. */
@@ -65,7 +78,9 @@ static void translate(const struct resolved_pod *pod, const struct provider_env 
     struct vk_err err;
     struct vk_buf body;
     vk_buf_init_secret(&body, POD_TO_GROUP_MAX_BYTES);
-    if (pod_to_group(pod, env, &images, arena, &body, &notes, &err) < 0) {
+    if (pod_to_group(pod, env, &images, arena, &body, &notes, &err) < 0 ||
+        has_bad_name(pod->containers, pod->container_count, arena, &err) ||
+        has_bad_name(pod->init_containers, pod->init_container_count, arena, &err)) {
         t->refused = vk_arena_strdup(arena, err.msg);
     } else {
         t->group = vk_arena_str(arena, vk_buf_str(&body));

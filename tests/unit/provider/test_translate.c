@@ -99,6 +99,8 @@ static void a_refused_pod_gives_exit_code_1_and_the_others_go_on(void **state)
     assert_int_equal(out.exit_code, EXIT_REFUSED);
     assert_non_null(strstr(out.text, "DaemonSet default/agent: refused\n"));
     assert_non_null(strstr(out.text, "spec.hostNetwork: "));
+    assert_non_null(
+        strstr(out.text, "Pod default/misnamed: refused\n  refused       image 'Web:1'"));
     assert_non_null(strstr(out.text, "Pod default/good: 1 CPU and 1.5 GB\n"));
 }
 
