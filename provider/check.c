@@ -245,13 +245,14 @@ static void check_in_azure(struct program *p)
     p->azure_check = check_azure_new(&p->azure_config);
 }
 
+static void on_fault(void *user, const struct vk_err *fault)
+{
+    tell(user, FINDING_FAILED, names[0], fault->msg, "see aci-kubelet --help");
+}
+
 static void check_options(struct program *p)
 {
-    struct vk_err err;
-
-    if (aci_kubelet_options_complete(&p->options.kubelet, p->arena, &err) < 0)
-        tell(p, FINDING_FAILED, names[0], err.msg, "see aci-kubelet --help");
-    else
+    if (!aci_kubelet_options_complete_all(&p->options.kubelet, p->arena, on_fault, p))
         tell(p, FINDING_OK, names[0], "all that are needed are given", "");
 }
 

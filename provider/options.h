@@ -58,18 +58,23 @@ struct aci_kubelet_options {
 };
 extern const struct option_set aci_kubelet_option_set;
 
+/* An option that is missing or can't be taken: VK_INVALID naming it and the way out. Borrowed for
+ * the call. */
+typedef void (*option_fault_fn)(void *user, const struct vk_err *fault);
 /*
  * Completes what flags, environment and file left open from AKS's azure.json where --azure-config
- * names one, then checks that what must be there is, and aci_kubelet_options_check. Errors:
- * VK_INVALID naming the option and the way out.
+ * names one, then tells each fault: of what must be there, and those of aci_kubelet_options_check.
+ * Returns how many there are.
  */
+size_t aci_kubelet_options_complete_all(struct aci_kubelet_options *o, struct vk_arena *arena,
+                                        option_fault_fn tell, void *user);
+/* The same; err is the first fault. */
 VK_MUST_CHECK int aci_kubelet_options_complete(struct aci_kubelet_options *o,
                                                struct vk_arena *arena, struct vk_err *err);
-/* Of all that is there: whether the program, the API server and Azure can take it. Errors: as
- * above.
- */
-VK_MUST_CHECK int aci_kubelet_options_check(const struct aci_kubelet_options *o,
-                                            struct vk_arena *arena, struct vk_err *err);
+/* Tells what of that which is there the program, the API server or Azure can't take; returns how
+ * much. */
+size_t aci_kubelet_options_check(const struct aci_kubelet_options *o, struct vk_arena *arena,
+                                 option_fault_fn tell, void *user);
 /* As far as a command needs it that only looks at container groups: completed from azure.json,
  * subscription, resource group and credentials checked. Errors: as above. */
 VK_MUST_CHECK int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o,

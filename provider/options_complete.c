@@ -2,6 +2,7 @@
 /* What becomes of the options after they were read: completed, turned into settings. */
 #include "provider/options.h"
 
+#include "base/alloc.h"
 #include "base/file.h"
 #include "kubelet/api/label_list.h"
 
@@ -113,22 +114,64 @@ int aci_kubelet_options_limits(const struct aci_kubelet_options *o, struct throt
     return 0;
 }
 
+size_t aci_kubelet_options_complete_all(struct aci_kubelet_options *o, struct vk_arena *arena,
+                                        option_fault_fn tell, void *user)
+{
+    struct vk_err err;
+    size_t faults = 0;
+
+    if (vk_str_empty(o->lease_name))
+        o->lease_name = vk_arena_printf(arena, "aci-kubelet-%s", o->nodename);
+    if (read_azure_config(o, arena, &err) < 0) {
+        /* Who knows what it would have said. */
+        tell(user, &err);
+        return 1;
+    }
+    const struct {
+        const char *value, *option, *way_out;
+    } required[] = {
+        {o->nodename, "nodename", "name the virtual node"},
+        {o->node_ip, "node-ip", "give the address at which the API server reaches this process"},
+        {o->subscription, "subscription", "give the Azure subscription's id"},
+        {o->resource_group, "resource-group", "name an existing Azure resource group"},
+        {o->location, "location", "name the Azure region, such as westeurope"},
+    };
+    for (size_t i = 0; i < VK_COUNT(required); i++)
+        if (require(required[i].value, required[i].option, required[i].way_out, &err) < 0) {
+            tell(user, &err);
+            faults++;
+        }
+    if (check_certificates(o, &err) < 0) {
+        tell(user, &err);
+        faults++;
+    }
+    if (check_client(o, &err) < 0) {
+        tell(user, &err);
+        faults++;
+    }
+    return faults + aci_kubelet_options_check(o, arena, tell, user);
+}
+
+struct first_fault {
+    struct vk_err *err;
+    bool is_there;
+};
+
+static void keep_first(void *user, const struct vk_err *fault)
+{
+    struct first_fault *first = user;
+
+    if (!first->is_there)
+        *first->err = *fault;
+    first->is_there = true;
+}
+
 int aci_kubelet_options_complete(struct aci_kubelet_options *o, struct vk_arena *arena,
                                  struct vk_err *err)
 {
-    if (vk_str_empty(o->lease_name))
-        o->lease_name = vk_arena_printf(arena, "aci-kubelet-%s", o->nodename);
-    if (read_azure_config(o, arena, err) < 0 ||
-        require(o->nodename, "nodename", "name the virtual node", err) < 0 ||
-        require(o->node_ip, "node-ip",
-                "give the address at which the API server reaches this process", err) < 0 ||
-        require(o->subscription, "subscription", "give the Azure subscription's id", err) < 0 ||
-        require(o->resource_group, "resource-group", "name an existing Azure resource group", err) <
-            0 ||
-        require(o->location, "location", "name the Azure region, such as westeurope", err) < 0 ||
-        check_certificates(o, err) < 0 || check_client(o, err) < 0)
-        return -(int)err->code;
-    return aci_kubelet_options_check(o, arena, err);
+    struct first_fault first = {.err = err};
+
+    return aci_kubelet_options_complete_all(o, arena, keep_first, &first) ? -(int)err->code : 0;
 }
 
 int aci_kubelet_options_complete_azure(struct aci_kubelet_options *o, struct vk_arena *arena,

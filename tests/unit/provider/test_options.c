@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 
 #define NAME_63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define SUBNET                                                                                     \
@@ -135,11 +136,43 @@ static void what_can_not_be_meant_is_named_at_the_start(void **state)
     }
 }
 
+static void count(void *user, const struct vk_err *fault)
+{
+    struct vk_buf *told = user;
+
+    vk_buf_printf(told, "%.12s\n", fault->msg);
+}
+
+static void one_fault_hides_no_other(void **state)
+{
+    static const char *const args[] = {"aci-kubelet",        "--nodename=A",    "--node-ip=x",
+                                       "--resource-group=g", "--taint-key=a b", "--prices=x"};
+    struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+    struct aci_kubelet_options o = {0};
+    struct vk_buf told VK_BUF_AUTO;
+    char *copies[VK_COUNT(args)];
+    const char **rest;
+    size_t rest_count;
+    struct vk_err err;
+
+    (void)state;
+    vk_buf_init(&told, 4096);
+    for (size_t i = 0; i < VK_COUNT(args); i++)
+        copies[i] = vk_arena_strdup(arena, args[i]);
+    assert_int_equal(options_parse(&aci_kubelet_option_set, VK_COUNT(args), copies, no_environment,
+                                   "config", &o, arena, &rest, &rest_count, &err),
+                     0);
+    assert_int_equal(aci_kubelet_options_complete_all(&o, arena, count, &told), 6);
+    assert_string_equal(vk_buf_peek(&told), "--subscripti\n--location i\n--nodename '\n"
+                                            "--taint-key \n--node-ip 'x\n--prices: 'x\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_can_be_meant_is_taken),
         cmocka_unit_test(what_can_not_be_meant_is_named_at_the_start),
+        cmocka_unit_test(one_fault_hides_no_other),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
