@@ -30,7 +30,17 @@ struct engine_file {
     const char *name;
     struct vk_str content;
 };
-enum engine_volume_kind { ENGINE_VOLUME_EMPTY_DIR, ENGINE_VOLUME_SECRET, ENGINE_VOLUME_SHARE };
+/* directory: below the volume, NULL or "" for the repository's own name; revision: NULL or "" for
+ * the default branch. */
+struct engine_git {
+    const char *repository, *directory, *revision;
+};
+enum engine_volume_kind {
+    ENGINE_VOLUME_EMPTY_DIR,
+    ENGINE_VOLUME_SECRET,
+    ENGINE_VOLUME_SHARE,
+    ENGINE_VOLUME_GIT_REPO,
+};
 struct engine_volume {
     const char *name;
     enum engine_volume_kind kind;
@@ -38,6 +48,7 @@ struct engine_volume {
     size_t file_count;
     const char
         *share; /* SHARE: "account/share"; a directory under the state directory stands for it */
+    struct engine_git git; /* GIT_REPO */
     bool read_only;
 };
 
@@ -217,6 +228,8 @@ struct engine_runc_config {
     const char *state_dir;
     const char *pod_cidr;        /* "10.244.0.0/16" */
     const char *registry_mirror; /* as image_store.h has its mirrors, or NULL */
+    /* Folder whose HOST/PATH stands for the git repository https://HOST/PATH, or NULL. */
+    const char *git_mirror;
 };
 VK_MUST_CHECK int engine_runc_new(struct vk_loop *loop, const struct engine_runc_config *config,
                                   struct engine **ret, struct vk_err *err);

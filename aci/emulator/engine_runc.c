@@ -142,6 +142,7 @@ static void engine_free(struct engine *engine)
     if (e->lock_fd >= 0)
         close(e->lock_fd);
     sandbox_net_release(&e->net);
+    vk_free(e->git_mirror);
     vk_free(e->state_dir);
     vk_free(e);
 }
@@ -271,12 +272,15 @@ int engine_runc_new(struct vk_loop *loop, const struct engine_runc_config *confi
     struct runc_engine *e = vk_calloc(1, sizeof(*e));
     e->base.ops = &runc_ops;
     e->loop = loop;
+    e->git_mirror = vk_str_empty(config->git_mirror) ? NULL : vk_strdup(config->git_mirror);
     e->lock_fd = -1;
     vk_list_init(&e->sandboxes);
     vk_list_init(&e->execs);
     (void)getrlimit(RLIMIT_NOFILE, &files);
     e->nofile = files.rlim_max > 1048576 ? 1048576 : (int64_t)files.rlim_max;
     int rc = check_machine(err);
+    if (rc == 0 && e->git_mirror && e->git_mirror[0] != '/')
+        rc = vk_err_set(err, VK_INVALID, "git mirror %s: expected an absolute path", e->git_mirror);
     if (rc == 0)
         rc = open_state(e, config->state_dir, err);
     if (rc == 0)

@@ -164,11 +164,15 @@ static const struct json_field azure_file_fields[] = {
     JSON_STR(struct azure_file_spec, key_reference, "storageAccountKeyReference", 0),
     JSON_BOOLEAN(struct azure_file_spec, read_only, "readOnly"),
     JSON_END};
+static const struct json_field git_fields[] = {
+    JSON_STR(struct engine_git, repository, "repository", JSON_REQUIRED),
+    JSON_STR(struct engine_git, directory, "directory", 0),
+    JSON_STR(struct engine_git, revision, "revision", 0), JSON_END};
 static const struct json_field volume_fields[] = {
     JSON_STR(struct volume_spec, name, "name", JSON_REQUIRED),
     JSON_CUSTOM(struct volume_spec, empty_dir, "emptyDir", decode_presence),
     JSON_CUSTOM(struct volume_spec, files, "secret", decode_secret_files),
-    JSON_CUSTOM(struct volume_spec, git_repo, "gitRepo", decode_presence),
+    JSON_OBJ_PTR(struct volume_spec, git_repo, "gitRepo", git_fields, struct engine_git),
     JSON_CUSTOM(struct volume_spec, secret_reference, "secretReference", decode_presence),
     JSON_OBJ_PTR(struct volume_spec, azure_file, "azureFile", azure_file_fields,
                  struct azure_file_spec),

@@ -49,8 +49,9 @@ struct container_spec {
 };
 struct volume_spec {
     const char *name;
-    bool empty_dir, secret, git_repo, secret_reference;
-    struct engine_file *files; /* secret; content wiped with the arena */
+    bool empty_dir, secret, secret_reference;
+    const struct engine_git *git_repo; /* or NULL */
+    struct engine_file *files;         /* secret; content wiped with the arena */
     size_t file_count;
     struct azure_file_spec {
         const char *share, *account, *key, *key_reference;

@@ -275,7 +275,7 @@ static int check_network(const char *group, const struct group_spec *spec, struc
 
 static int check_volume(const char *group, const struct volume_spec *v, struct vk_err *err)
 {
-    int kinds = v->empty_dir + v->secret + v->git_repo + v->secret_reference + !!v->azure_file;
+    int kinds = v->empty_dir + v->secret + v->secret_reference + !!v->git_repo + !!v->azure_file;
 
     if (!container_validate_name(v->name, 5, 63) || strstr(v->name, "--"))
         return arm_error_invalid(err,
@@ -292,10 +292,10 @@ static int check_volume(const char *group, const struct volume_spec *v, struct v
                                  "The volume '%s' in container group '%s' has no storage account "
                                  "key.",
                                  v->name, group);
-    if (v->git_repo || v->secret_reference)
+    if (v->secret_reference)
         return arm_error_set(err, 501, "NotImplemented",
-                             "Emulator: volumes of the kinds gitRepo and secretReference (volume "
-                             "'%s' of container group '%s') are not there.",
+                             "Emulator: volumes of the kind secretReference (volume '%s' of "
+                             "container group '%s') are not there: it has no Key Vault.",
                              v->name, group);
     for (size_t i = 0; i < v->file_count; i++) {
         const char *file = v->files[i].name;

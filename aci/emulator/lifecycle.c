@@ -231,6 +231,9 @@ static void fill_volumes(const struct group_spec *spec, struct vk_arena *arena,
             to[i].share = vk_arena_printf(arena, "%s/%s", volumes[i].azure_file->account,
                                           volumes[i].azure_file->share);
             to[i].read_only = volumes[i].azure_file->read_only;
+        } else if (volumes[i].git_repo) {
+            to[i].kind = ENGINE_VOLUME_GIT_REPO;
+            to[i].git = *volumes[i].git_repo;
         }
     }
     ret->volumes = to;

@@ -29,6 +29,7 @@ static int new_engine(struct vk_loop *loop, const struct emulator_options *optio
                                .state_dir = options->state_dir,
                                .pod_cidr = options->pod_cidr,
                                .registry_mirror = options->registry_mirror,
+                               .git_mirror = options->git_mirror,
                            },
                            ret, err);
 }

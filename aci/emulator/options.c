@@ -68,6 +68,13 @@ static const struct option_def defs[] = {
      .arg = "LIST",
      .help = "Registry, plain HTTP, that answers for every registry name: HOST:PORT; and for one "
              "alone: NAME=HOST:PORT, separated by commas."},
+    {.name = "git-mirror",
+     .kind = OPTION_STRING,
+     .offset = OFFSET(git_mirror),
+     .group = CONTAINERS,
+     .arg = "FOLDER",
+     .help = "Where gitRepo volumes are cloned from instead of the network: HOST/PATH below it for "
+             "https://HOST/PATH."},
     {.name = "state-dir",
      .kind = OPTION_STRING,
      .offset = OFFSET(state_dir),

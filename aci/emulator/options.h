@@ -12,7 +12,7 @@ struct emulator_options {
     const char *listen, *control_listen, *imds_listen; /* "HOST:PORT"; NULL: not served */
     const char *tls_cert_file, *tls_key_file;
     const char *engine; /* "runc", "simulated" */
-    const char *pod_cidr, *registry_mirror, *state_dir;
+    const char *pod_cidr, *registry_mirror, *git_mirror, *state_dir;
     int64_t put_latency_ms, start_latency_ms, delete_latency_ms, stop_grace_ms, pull_latency_ms;
     const char *subscription, *location;
     struct json_strs resource_groups, storage_accounts;

@@ -13,6 +13,7 @@
 #include "aci/emulator/container_log.h"
 #include "aci/emulator/engine.h"
 #include "aci/emulator/image_store.h"
+#include "aci/emulator/runc_git.h"
 #include "aci/emulator/runc_process.h"
 #include "aci/emulator/sandbox_files.h"
 #include "aci/emulator/sandbox_net.h"
@@ -23,8 +24,9 @@
 struct runc_engine {
     struct engine base;
     struct vk_loop *loop;
-    char *state_dir; /* absolute, no links */
-    char name[16];   /* "aci" + 6 hex of the folder's digest: prefix of all that is global */
+    char *state_dir;  /* absolute, no links */
+    char name[16];    /* "aci" + 6 hex of the folder's digest: prefix of all that is global */
+    char *git_mirror; /* or NULL */
     int lock_fd;
     int64_t nofile;
     struct runc_processes *processes;
@@ -56,6 +58,9 @@ struct engine_sandbox {
     struct sandbox_files files;
     struct vk_list instances; /* struct runc_instance, oldest first */
     unsigned instance_number;
+    struct runc_clone *clones; /* runc_git.c */
+    size_t clone_count, clone_next;
+    void (*cloned)(struct engine_sandbox *s);
     engine_sandbox_fn created;
     engine_done_fn deleted; /* NULL: the creation failed, with the error below */
     void *user;

@@ -22,6 +22,7 @@ static const unsigned lane_limit[RUNC_LANE_COUNT] = {
     [RUNC_LANE_IMAGES] = 4,
     [RUNC_LANE_RUNTIME] = 16,
     [RUNC_LANE_REMOVAL] = 1,
+    [RUNC_LANE_CLONES] = 4,
 };
 static const char *const minimal_env[] = {
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -21,6 +21,7 @@ enum runc_lane {
     RUNC_LANE_IMAGES,  /* podman: 4 at once */
     RUNC_LANE_RUNTIME, /* ip, runc: 16 at once */
     RUNC_LANE_REMOVAL, /* rm: 1 at once */
+    RUNC_LANE_CLONES,  /* git: 4 at once */
     RUNC_LANE_COUNT,
 };
 

@@ -22,6 +22,7 @@ void runc_sandbox_free(struct engine_sandbox *s)
     vk_timer_disarm(&s->timer);
     VK_LIST_FOREACH(it, &s->instances)
     runc_instance_free(VK_LIST_ENTRY(it, struct runc_instance, node));
+    runc_git_release(s);
     sandbox_files_release(&s->files);
     vk_free(s->id);
     vk_free(s->hostname);
@@ -52,11 +53,22 @@ static void fail_network(struct engine_sandbox *s, const struct runc_result *res
     begin_removal(s);
 }
 
+static void become_ready(struct engine_sandbox *s);
+
 static void on_inner(void *user, const struct runc_result *result)
 {
     struct engine_sandbox *s = user;
     if (!result->ok) {
         fail_network(s, result);
+        return;
+    }
+    runc_git_clone(s, become_ready);
+}
+
+static void become_ready(struct engine_sandbox *s)
+{
+    if (s->err.code != VK_OK) {
+        begin_removal(s);
         return;
     }
     s->state = RUNC_SANDBOX_READY;
@@ -106,6 +118,8 @@ static int prepare(struct engine_sandbox *s, const struct engine_sandbox_spec *s
     char *directory VK_AUTOFREE = vk_asprintf("%s/sandboxes/%s", e->state_dir, s->folder);
     char *shares VK_AUTOFREE = vk_asprintf("%s/shares", e->state_dir);
     rc = sandbox_files_make(&s->files, directory, shares, spec, s->ip, &s->err);
+    if (rc == 0)
+        runc_git_prepare(s, spec);
     return rc < 0 ? rc
                   : cgroup_group_create(&e->cgroups, s->cgroup, spec->memory_bytes, spec->cpu_milli,
                                         &s->err);

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "aci/emulator/runc_git.h"
 #include "aci/emulator/runc_mounts.h"
 #include "base/alloc.h"
 
@@ -144,6 +145,10 @@ static int make_volume(struct sandbox_files *files, const char *shares,
     case ENGINE_VOLUME_SHARE:
         made->path = vk_asprintf("%s/%s", shares, v->share ? v->share : "");
         return make_share(shares, v->share, made->path, err);
+    case ENGINE_VOLUME_GIT_REPO:
+        if (runc_git_check(&v->git, err) < 0)
+            return -(int)err->code;
+        break;
     case ENGINE_VOLUME_EMPTY_DIR:
         break;
     }

@@ -2,7 +2,7 @@
 /*
  * The folders and files of one sandbox: resolv.conf, hosts and hostname, and its volumes.
  *
- * Shape: DIRECTORY/etc/{resolv.conf,hosts,hostname}; DIRECTORY/volumes/NAME (emptyDir);
+ * Shape: DIRECTORY/etc/{resolv.conf,hosts,hostname}; DIRECTORY/volumes/NAME (emptyDir, gitRepo);
  * DIRECTORY/secrets/NAME/FILE on one tmpfs; shares lie outside, where other sandboxes find them.
  */
 #pragma once

@@ -92,6 +92,21 @@ def test_init_containers_run_first_and_share_a_volume(sdk, rest, group):
     assert first["properties"]["instanceView"]["currentState"]["exitCode"] == 0
 
 
+def test_a_repository_that_cannot_be_cloned_holds_the_group_up(rest, group):
+    body = real(*SHELL, "exec sleep 3600")
+    url = "https://127.0.0.1:1/app.git"
+    body["properties"]["volumes"] = [{"name": "source", "gitRepo": {"repository": url}}]
+    body["properties"]["containers"][0]["properties"]["volumeMounts"] = [
+        {"name": "source", "mountPath": "/source"}]
+    assert rest.put(group, body).status_code == 201
+
+    def look():
+        return [event for event in rest.get(group)["properties"]["instanceView"]["events"]
+                if event["name"] == "FailedMount" and f"git clone {url}" in event["message"]]
+    clients.eventually(look, 60, "the clone has failed")
+    assert rest.get(group)["properties"]["provisioningState"] not in ("Succeeded", "Failed")
+
+
 def test_secrets_reach_the_container_and_nobody_else(sdk, rest, group):
     """The container prints lengths: its log is an answer too."""
     body = real(*SHELL, "printf %s $PASSWORD | wc -c; wc -c </secrets/file")

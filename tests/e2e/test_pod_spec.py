@@ -2,6 +2,8 @@
 """What pods say beyond the plain, on real containers: native sidecars, parts of volumes, liveness,
 and refusals that cost Azure nothing."""
 
+import subprocess
+
 import manifests
 from polling import eventually
 from test_jobs import job, job_that_is, pod_template, pods_of
@@ -45,6 +47,38 @@ def test_parts_of_volumes_are_where_the_pod_wants_them(world, namespace):
     log = log_of(world, namespace, "parts", 6)
     assert log.startswith("from x\nfrom y\nfrom x\n")
     assert "/cache:\nn\n" in log
+
+
+def make_repository(world, path):
+    """What the emulator takes for https://PATH: two commits, the first of them tagged v1."""
+    folder = world.folder / "git" / path
+    folder.mkdir(parents=True)
+
+    def git(*arguments):
+        subprocess.run(["git", "-C", str(folder), "-c", "user.name=e2e", "-c", "user.email=e2e@x", *arguments],
+                       check=True, capture_output=True)
+    git("init", "-q")
+    for text, command in (("one", ("tag", "v1")), ("two", ("log",))):
+        (folder / "file").write_text(f"{text}\n")
+        git("add", "file")
+        git("commit", "-q", "-m", text)
+        git(*command)
+
+
+def test_a_repository_is_cloned_before_the_containers_run(world, namespace):
+    make_repository(world, "git.example/team/app.git")
+    url = "https://git.example/team/app.git"
+    pod = manifests.pod(
+        "cloned",
+        manifests.shell("cat /new/app/file /old/file; exec sleep 3600", volumeMounts=[
+            {"name": "new", "mountPath": "/new"}, {"name": "old", "mountPath": "/old"}]),
+        volumes=[{"name": "new", "gitRepo": {"repository": url}},
+                 {"name": "old", "gitRepo": {"repository": url, "directory": ".", "revision": "v1"}}])
+    # The profile "restricted" has no volumes of that kind.
+    world.kubectl("label", "--overwrite", "namespace", namespace,
+                  "pod-security.kubernetes.io/enforce=baseline")
+    world.apply(namespace, pod)
+    assert log_of(world, namespace, "cloned", 2) == "two\none\n"
 
 
 def test_a_refusal_is_one_event_and_no_write(world, namespace):
