@@ -28,6 +28,8 @@ struct exec_session {
     char group[GROUP_NAME_MAX + 1];
     char *container, *namespace_, *uid;
     bool has_output, has_error;
+    bool ends_lines;            /* an attachment of a terminal, which is raw and wants "\r\n" */
+    bool had_return;            /* its last byte so far was "\r" */
     uint16_t rows, columns;     /* of the client's terminal */
     struct exec_resize *resize; /* NULL: no terminal */
     struct exec_shell *shell;   /* NULL: an attachment */
@@ -90,10 +92,23 @@ static void pump(struct exec_session *s)
         vk_buf_consume(out, exec_stream_send(s->stream, vk_buf_str(out)));
 }
 
+/* Who gives none is shown the output: kubectl run -i, for one, whose command asks for nothing. */
+static void refuse_input(struct exec_session *s)
+{
+    (void)vk_err_set(&s->failure, VK_UNSUPPORTED,
+                     "Azure Container Instances gives no input to the process of a container that "
+                     "runs; attach without -i shows its output, exec starts a process that takes "
+                     "input");
+    vk_timer_arm(&s->timer, 0);
+}
+
 bool exec_session_write(struct exec_session *s, struct vk_str bytes)
 {
-    if (!s->shell)
+    if (!s->shell) {
+        if (bytes.n)
+            refuse_input(s);
         return true;
+    }
     exec_shell_input(s->shell, bytes);
     pump(s);
     s->is_input_full = waiting_input(s) >= EXEC_SESSION_INPUT_HIGH;
@@ -127,6 +142,25 @@ static void on_output(void *user, struct vk_str bytes)
 
     if (s->has_output && !s->is_cancelled)
         s->events->output(s->user, bytes);
+}
+
+/* A container has no terminal: what would end a line of it is added. */
+static void on_attached_output(struct exec_session *s, struct vk_str bytes)
+{
+    struct vk_buf out VK_BUF_AUTO;
+
+    if (!s->ends_lines) {
+        on_output(s, bytes);
+        return;
+    }
+    vk_buf_init(&out, 2 * bytes.n + 1);
+    for (size_t i = 0; i < bytes.n; i++) {
+        if (bytes.p[i] == '\n' && !s->had_return)
+            vk_buf_addc(&out, '\r');
+        vk_buf_addc(&out, bytes.p[i]);
+        s->had_return = bytes.p[i] == '\r';
+    }
+    on_output(s, vk_buf_str(&out));
 }
 
 static void on_error_output(void *user, struct vk_str bytes)
@@ -190,7 +224,7 @@ static void on_received(void *user, struct vk_str bytes)
     if (s->shell)
         rc = exec_shell_feed(s->shell, bytes, &err);
     else
-        on_output(s, bytes);
+        on_attached_output(s, bytes);
     s->is_busy = false;
     if (s->is_cancelled) {
         session_free(s);
@@ -335,10 +369,7 @@ struct exec_session *exec_session_attach(struct exec_sessions *sessions,
 {
     struct exec_session *s = session_new(sessions, request, events, user);
 
-    if (request->has_input)
-        (void)vk_err_set(&s->failure, VK_UNSUPPORTED,
-                         "Azure Container Instances gives no input to the process of a container "
-                         "that runs; attach without -i shows its output");
+    s->ends_lines = request->tty;
     return s;
 }
 

@@ -286,13 +286,16 @@ def test_attach_shows_output_live_and_says_that_it_takes_no_input(world, box):
         "i=0; while :; do i=$((i+1)); echo tick $i; sleep 0.5; done"),
         terminationGracePeriodSeconds=0))
     eventually(lambda: world.pod(box.namespace, "talker").status.phase == "Running", 60, "it runs")
-    process = box.start("attach", "talker", stderr=subprocess.DEVNULL)
-    try:
-        numbers = [int(process.stdout.readline().split()[1]) for _ in range(4)]
-        assert numbers == list(range(numbers[0], numbers[0] + 4))
-    finally:
-        process.kill()
-        process.wait()
+    # An input that says nothing, as mostly that of kubectl run -i, is no harm.
+    for flags in ([], ["-i"]):
+        process = box.start("attach", *flags, "talker", stdin=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL)
+        try:
+            numbers = [int(process.stdout.readline().split()[1]) for _ in range(4)]
+            assert numbers == list(range(numbers[0], numbers[0] + 4))
+        finally:
+            process.kill()
+            process.wait()
     run = box.run("attach", "-i", "talker", stdin=b"x\n")
     assert run.returncode != 0
     assert b"no input" in run.stderr

@@ -271,18 +271,61 @@ static void input_is_held_up_to_a_limit(void **state)
     assert_false(w->finished);
 }
 
-static void an_attachment_takes_no_input(void **state)
+static void attach(struct world *w, bool tty)
+{
+    struct exec_request attached = request;
+    const unsigned before = w->peer.connections;
+    const bool never = false;
+
+    attached.command_count = 0;
+    attached.has_input = true;
+    attached.tty = tty;
+    w->finished = false;
+    vk_buf_clear(&w->output);
+    script_play(&w->arm.server, &w->step, 1);
+    w->session = exec_session_attach(w->sessions, &attached, &events, w);
+    for (int i = 0; w->peer.connections == before && i < DEADLINE_MS; i++)
+        (void)vk_loop_run_until(w->arm.server.loop, &never, 1);
+    assert_int_equal(w->peer.connections, before + 1);
+}
+
+static void wait_output(struct world *w, const char *expected)
+{
+    const bool never = false;
+
+    for (int i = 0; vk_buf_len(&w->output) < strlen(expected) && i < DEADLINE_MS; i++)
+        (void)vk_loop_run_until(w->arm.server.loop, &never, 1);
+    assert_string_equal(vk_buf_peek(&w->output), expected);
+}
+
+static void an_attachment_shows_output_until_input_comes(void **state)
 {
     struct world *w = *state;
-    struct exec_request typing = request;
 
-    typing.command_count = 0;
-    typing.has_input = true;
-    (void)exec_session_attach(w->sessions, &typing, &events, w);
+    attach(w, false);
+    assert_true(exec_session_write(w->session, VK_STR("")));
+    exec_session_end_input(w->session);
+    stream_peer_say(&w->peer, VK_STR("a\nb\r\nc"));
+    wait_output(w, "a\nb\r\nc");
+    assert_false(w->finished);
+    (void)exec_session_write(w->session, VK_STR("x"));
+    assert_false(w->finished);
     wait_finished(w);
     assert_int_equal(w->err.code, VK_UNSUPPORTED);
-    assert_int_equal(w->arm.server.next, 0);
-    assert_int_equal(vk_buf_len(&w->arm.server.asked), 0);
+    assert_non_null(strstr(w->err.msg, "gives no input"));
+    wait_alone(w);
+}
+
+static void a_terminal_that_is_attached_gets_whole_line_ends(void **state)
+{
+    struct world *w = *state;
+
+    attach(w, true);
+    stream_peer_say(&w->peer, VK_STR("a\nb\r"));
+    wait_output(w, "a\r\nb\r");
+    stream_peer_say(&w->peer, VK_STR("\n\n"));
+    wait_output(w, "a\r\nb\r\n\r\n");
+    exec_session_cancel(w->session);
 }
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -293,7 +336,8 @@ int main(void)
         WITH_WORLD(commands_end_with_a_code_or_a_sentence),
         WITH_WORLD(what_can_not_start_ends_from_the_loop),
         WITH_WORLD(input_is_held_up_to_a_limit),
-        WITH_WORLD(an_attachment_takes_no_input),
+        WITH_WORLD(an_attachment_shows_output_until_input_comes),
+        WITH_WORLD(a_terminal_that_is_attached_gets_whole_line_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
