@@ -198,8 +198,8 @@ struct provider_ops {
      */
     struct exec_session *(*run_in_container)(void *p, const struct exec_request *request,
                                              const struct exec_events *events, void *user);
-    /* The container's own streams. Without input support: VK_UNSUPPORTED by finished, as soon as the
-     * client sends a byte. */
+    /* The container's own streams. Without input support: VK_UNSUPPORTED by finished, as soon as
+     * the client sends a byte. */
     struct exec_session *(*attach_to_container)(void *p, const struct exec_request *request,
                                                 const struct exec_events *events, void *user);
     /* Takes all bytes; false says that no more should come before input_drained. */
