@@ -35,6 +35,12 @@ class Terminal:
             return True
         eventually(shows, timeout, f"the screen shows {text!r}")
 
+    def expect_prompt(self, text):
+        """The text, and after it a shell that takes keys: sooner they would be keys of a line that
+        the terminal edits by itself."""
+        self.expect(text)
+        eventually(lambda: self.screen().rstrip().endswith("$"), 40, "the shell shows its prompt")
+
     def close(self):
         subprocess.run(["tmux", "-L", self.socket, "kill-server"], check=False,
                        capture_output=True, timeout=120)
