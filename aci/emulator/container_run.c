@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "aci/emulator/lifecycle.h"
+#include "aci/emulator/liveness.h"
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/clock.h"
@@ -39,6 +40,7 @@ void container_init(struct container *c, struct group *g, const struct container
 
 void container_release(struct container *c)
 {
+    liveness_end(c);
     vk_timer_disarm(&c->restart_timer);
     event_log_release(&c->events);
     vk_free(c->name);
@@ -149,6 +151,7 @@ static void on_exited(void *user, const struct engine_exit *ended)
 
     if (!c->group->sandbox || c->phase != CONTAINER_UP)
         return;
+    liveness_end(c);
     log_v(3, "Container ended", LS("group", c->group->key), LS("container", c->name),
           LI("exitCode", ended->exit_code), LB("oomKilled", ended->oom_killed));
     if (c->group->phase == GROUP_STOPPING) {
@@ -210,6 +213,8 @@ static void on_started(void *user, int64_t started_wall_ns, const struct vk_err 
     c->current = (struct container_state){.kind = CONTAINER_RUNNING, .start_ns = started_wall_ns};
     c->phase = CONTAINER_UP;
     c->up_since_mono_ms = vk_mono_ms();
+    if (!c->is_init)
+        liveness_begin(c);
     lifecycle_container_changed(c->group);
 }
 
@@ -281,6 +286,7 @@ void container_start(struct container *c)
 
 void container_halt(struct container *c)
 {
+    liveness_end(c);
     vk_timer_disarm(&c->restart_timer);
 }
 
@@ -308,6 +314,7 @@ void container_rerun(struct container *c)
 
 void container_stop(struct container *c)
 {
+    liveness_end(c);
     if (c->phase == CONTAINER_UP) {
         c->previous = c->current;
         c->has_previous = true;

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/loop.h"
 #include "base/vk_err.h"
 
@@ -109,6 +110,22 @@ struct engine_usage {
     int64_t rx_bytes, tx_bytes;
 };
 
+struct engine_http_header {
+    const char *name, *value;
+};
+struct engine_http {
+    const char *scheme, *path; /* "http" or "https"; NULL: http, "/" */
+    int64_t port;
+    struct json_array headers; /* struct engine_http_header */
+};
+/* A command, or a request at the sandbox's address that is to be answered by 200 to 399. */
+struct engine_check {
+    const char *const *command;
+    size_t command_count; /* 0: http */
+    const struct engine_http *http;
+    int64_t timeout_ms;
+};
+
 /* err NULL: success. Messages are what a user of ACI would read in an event. */
 typedef void (*engine_pulled_fn)(void *user, const struct engine_image *image,
                                  const struct vk_err *err);
@@ -121,6 +138,8 @@ typedef void (*engine_sandbox_fn)(void *user, struct engine_sandbox *sandbox, co
  */
 typedef void (*engine_started_fn)(void *user, int64_t started_wall_ns, const struct vk_err *err);
 typedef void (*engine_done_fn)(void *user);
+/* why: what was said by whatever failed. */
+typedef void (*engine_checked_fn)(void *user, bool is_alive, struct vk_str why);
 /* Each start that succeeded is followed by exactly one exit unless the sandbox is deleted first. */
 typedef void (*engine_exited_fn)(void *user, const struct engine_exit *exit);
 
@@ -174,6 +193,12 @@ struct engine_ops {
      */
     int (*container_logs)(struct engine *e, struct engine_sandbox *s, const char *name,
                           int64_t tail, bool timestamps, struct vk_buf *out, struct vk_err *err);
+    /*
+     * Looks at a running container; fn follows, also after its end. False: it does not run, and
+     * nothing follows. NULL: containers of this engine are not looked at.
+     */
+    bool (*container_check)(struct engine *e, struct engine_sandbox *s, const char *name,
+                            const struct engine_check *check, engine_checked_fn fn, void *user);
     bool (*container_usage)(struct engine *e, struct engine_sandbox *s, const char *name,
                             struct engine_usage *ret);
     /* Of the whole sandbox, with what its containers used before they were started again. */

@@ -181,6 +181,7 @@ static const struct engine_ops runc_ops = {
     .container_start = runc_instance_start,
     .container_kill = runc_instance_kill,
     .container_logs = runc_instance_logs,
+    .container_check = runc_container_check,
     .container_usage = runc_instance_usage,
     .sandbox_usage = runc_sandbox_usage,
     .sandbox_enter = runc_sandbox_enter,

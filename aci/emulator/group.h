@@ -46,6 +46,7 @@ struct container {
     bool restarting; /* the next start counts as a restart */
     int64_t restart_count;
     struct event_log events;
+    struct liveness *liveness; /* of its run; NULL: none */
     struct vk_timer restart_timer;
     int64_t backoff_ms; /* next delay; 0: none yet */
     int64_t up_since_mono_ms;

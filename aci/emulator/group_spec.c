@@ -141,6 +141,32 @@ static int decode_resources(const struct json *v, void *out, struct vk_arena *ar
                        (char *)out - offsetof(struct container_spec_properties, resources), arena,
                        path, err);
 }
+static const struct json_field header_fields[] = {
+    JSON_STR(struct engine_http_header, name, "name", JSON_REQUIRED),
+    JSON_STR(struct engine_http_header, value, "value", 0), JSON_END};
+static const struct json_field http_fields[] = {
+    JSON_STR(struct engine_http, scheme, "scheme", 0),
+    JSON_STR(struct engine_http, path, "path", 0),
+    JSON_INT(struct engine_http, port, "port", JSON_REQUIRED, 1, 65535),
+    JSON_ARR(struct engine_http, headers, "httpHeaders", header_fields, struct engine_http_header),
+    JSON_END};
+static const struct json_field probe_exec_fields[] = {
+    JSON_STRINGS(struct probe_spec, command, "command"), JSON_END};
+/* The command stands beside the other members, which it is the first of. */
+static int decode_probe_exec(const struct json *v, void *out, struct vk_arena *arena,
+                             const char *path, struct vk_err *err)
+{
+    return json_decode(v, probe_exec_fields, out, arena, path, err);
+}
+_Static_assert(offsetof(struct probe_spec, command) == 0, "exec is decoded into the whole struct");
+static const struct json_field probe_fields[] = {
+    JSON_CUSTOM(struct probe_spec, command, "exec", decode_probe_exec),
+    JSON_OBJ_PTR(struct probe_spec, http, "httpGet", http_fields, struct engine_http),
+    JSON_INT(struct probe_spec, initial_delay_s, "initialDelaySeconds", 0, 0, INT32_MAX),
+    JSON_INT(struct probe_spec, period_s, "periodSeconds", 0, 0, INT32_MAX),
+    JSON_INT(struct probe_spec, failure_threshold, "failureThreshold", 0, 0, INT32_MAX),
+    JSON_INT(struct probe_spec, timeout_s, "timeoutSeconds", 0, 0, INT32_MAX),
+    JSON_END};
 static const struct json_field container_properties_fields[] = {
     JSON_STR(struct container_spec_properties, image, "image", 0),
     JSON_STRINGS(struct container_spec_properties, command, "command"),
@@ -152,6 +178,8 @@ static const struct json_field container_properties_fields[] = {
     JSON_CUSTOM(struct container_spec_properties, resources, "resources", decode_resources),
     JSON_OBJ_PTR(struct container_spec_properties, security, "securityContext", security_fields,
                  struct security_spec),
+    JSON_OBJ_PTR(struct container_spec_properties, liveness, "livenessProbe", probe_fields,
+                 struct probe_spec),
     JSON_END};
 static const struct json_field container_fields[] = {
     JSON_STR(struct container_spec, name, "name", JSON_REQUIRED),

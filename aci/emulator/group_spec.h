@@ -33,6 +33,12 @@ struct security_spec {
     int64_t run_as_user, run_as_group;
     bool has_user, has_group;
 };
+/* 0: not given. */
+struct probe_spec {
+    struct json_strs command;
+    const struct engine_http *http; /* or NULL */
+    int64_t initial_delay_s, period_s, failure_threshold, timeout_s;
+};
 struct container_spec {
     const char *name;
     struct container_spec_properties {
@@ -45,6 +51,7 @@ struct container_spec {
             struct resource_spec requests, limits;
         } resources;
         const struct security_spec *security; /* or NULL */
+        const struct probe_spec *liveness;    /* or NULL */
     } properties;
 };
 struct volume_spec {

@@ -115,6 +115,8 @@ void runc_instance_start(struct engine *e, struct engine_sandbox *s,
 void runc_instance_kill(struct engine *e, struct engine_sandbox *s, const char *name, int signal);
 int runc_instance_logs(struct engine *e, struct engine_sandbox *s, const char *name, int64_t tail,
                        bool timestamps, struct vk_buf *out, struct vk_err *err);
+bool runc_container_check(struct engine *e, struct engine_sandbox *s, const char *name,
+                          const struct engine_check *check, engine_checked_fn fn, void *user);
 bool runc_instance_usage(struct engine *e, struct engine_sandbox *s, const char *name,
                          struct engine_usage *ret);
 

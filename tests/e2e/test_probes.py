@@ -163,3 +163,31 @@ def test_what_ignores_signals_fails_where_nothing_restarts(world, shared_namespa
     eventually(lambda: not [g for g in world.groups_of(namespace) if "dead" in g["tags"].values()],
                30, "its group is gone")
     holds(lambda: world.pod(namespace, "dead").status.phase == "Failed", 1, "it stays Failed")
+
+
+def alive_until_told(name, script, **handler):
+    """What keeps it alive goes once the test says so; the probe is one that ACI runs itself."""
+    return manifests.shell(f"trap 'exit 3' TERM; touch /tmp/alive; {script}; "
+                           "until [ -e /tmp/go ]; do sleep 0.2; done; rm /tmp/alive; sleep 1000 & wait",
+                           name=name, livenessProbe=probe(3, **handler))
+
+
+def test_aci_restarts_what_fails_its_own_liveness_probe(world, shared_namespace):
+    namespace = shared_namespace
+    names = ("exec", "http")
+    world.apply(namespace, manifests.pod(
+        "own", alive_until_told("exec", "true", **command("test", "-e", "/tmp/alive")),
+        alive_until_told("http", "httpd -p 8085 -h /tmp", **http("/alive", 8085))))
+    eventually(lambda: is_ready(world.pod(namespace, "own")), 60, "both run")
+    before = {name: status(world.pod(namespace, "own"), name).restart_count for name in names}
+    for name in names:
+        tell(world, namespace, "own", name, "touch /tmp/go")
+
+    def restarted():
+        pod = world.pod(namespace, "own")
+        return is_running(pod) and all(
+            status(pod, name).restart_count > before[name] for name in names) and pod
+    pod = eventually(restarted, 120, "ACI has started both again")
+    assert [status(pod, name).last_state.terminated.exit_code for name in names] == [3, 3]
+    eventually(lambda: said(world, namespace, "own", "Unhealthy", "Liveness probe failed"), 60,
+               "an Event says why")

@@ -35,6 +35,9 @@ struct scripted_engine {
     void *user;
     struct scripted_container containers[SCRIPTED_CONTAINERS];
     size_t container_count;
+    int checks; /* looks at containers; the last one is open while `checked` is set */
+    engine_checked_fn checked;
+    void *check_user;
 };
 
 static inline struct scripted_container *scripted_container(struct scripted_engine *s,
@@ -108,12 +111,26 @@ static inline void scripted_container_kill(struct engine *e, struct engine_sandb
     c->last_signal = signal;
 }
 
+static inline bool scripted_container_check(struct engine *e, struct engine_sandbox *sandbox,
+                                            const char *name, const struct engine_check *check,
+                                            engine_checked_fn fn, void *user)
+{
+    struct scripted_engine *s = (struct scripted_engine *)e;
+
+    (void)sandbox, (void)name, (void)check;
+    s->checks++;
+    s->checked = fn;
+    s->check_user = user;
+    return true;
+}
+
 static const struct engine_ops scripted_ops = {
     .name = "scripted",
     .sandbox_create = scripted_sandbox_create,
     .sandbox_delete = scripted_sandbox_delete,
     .container_start = scripted_container_start,
     .container_kill = scripted_container_kill,
+    .container_check = scripted_container_check,
 };
 
 /* --- the test's side --- */
@@ -168,6 +185,14 @@ static inline void scripted_set_up_fails(struct scripted_engine *s, const char *
     c->is_starting = false;
     vk_err_set(&err, VK_UNAVAILABLE, "mount the image's layers: Invalid argument");
     c->started(c->user, 0, &err);
+}
+
+static inline void scripted_checked(struct scripted_engine *s, bool is_alive)
+{
+    const engine_checked_fn fn = s->checked;
+
+    s->checked = NULL;
+    fn(s->check_user, is_alive, is_alive ? VK_STR("") : VK_STR("no such file"));
 }
 
 static inline void scripted_exit(struct scripted_engine *s, const char *name, int code)
