@@ -11,18 +11,24 @@
 #include "kubelet/server/stream_target.h"
 #include "kubelet/server/tcp_stream.h"
 #include "kubelet/server/upgrade.h"
-#include "kubelet/streaming/port_forward_session.h"
+#include "kubelet/streaming/port_forward_channels.h"
 
-enum { OVER_SPDY, OVER_WEBSOCKET };
+enum { OVER_SPDY, OVER_WEBSOCKET, OVER_CHANNELS, OVER_BASE64_CHANNELS };
 static const struct upgrade_protocol protocols[] = {
     {"portforward.k8s.io", false, OVER_SPDY},
     {"SPDY/3.1+portforward.k8s.io", true, OVER_WEBSOCKET},
+    {"v4.channel.k8s.io", true, OVER_CHANNELS},
+    {"v4.base64.channel.k8s.io", true, OVER_BASE64_CHANNELS},
+    {"", true, OVER_CHANNELS},
 };
 
 struct port_forward {
     struct vk_loop *loop;
     struct client_link link;
-    struct port_forward_session *engine;
+    struct port_forward_session *engine; /* NULL: channels are spoken */
+    struct port_forward_channels *channels;
+    struct vk_timer greeting; /* of channels */
+    bool is_greeted;
     struct vk_list forwards;
     char address[64]; /* of the pod */
     char *pod, *uid;
@@ -61,13 +67,68 @@ static void forward_free(struct forward *f)
     vk_free(f);
 }
 
+/* ---- the engine ---- */
+
+static void engine_send(struct port_forward *p, uint32_t id, struct vk_str bytes)
+{
+    if (p->channels)
+        port_forward_channels_send(p->channels, id, bytes);
+    else
+        port_forward_send(p->engine, id, bytes);
+}
+
+static void engine_end(struct port_forward *p, uint32_t id)
+{
+    if (p->channels)
+        port_forward_channels_end(p->channels, id);
+    else
+        port_forward_end(p->engine, id);
+}
+
+static void engine_fail(struct port_forward *p, uint32_t id, const char *text)
+{
+    if (p->channels)
+        port_forward_channels_fail(p->channels, id, text);
+    else
+        port_forward_fail(p->engine, id, text);
+}
+
+/*
+ * In a TLS record of its own: the Python client waits for its socket to be readable, and does not
+ * look for what it has read behind the 101.
+ */
+static void greet(void *user)
+{
+    struct port_forward *p = user;
+
+    if (p->is_greeted)
+        return;
+    p->is_greeted = true;
+    port_forward_channels_open(p->channels);
+}
+
+static int engine_feed(struct port_forward *p, struct vk_str bytes, struct vk_err *err)
+{
+    if (p->channels)
+        greet(p);
+    return p->channels ? port_forward_channels_feed(p->channels, bytes, err)
+                       : port_forward_session_feed(p->engine, bytes, vk_mono_ms(), err);
+}
+
 /* ---- the pod's side ---- */
+
+/* Over channels the last connection of the pod ends the session, too. */
+static void end_if_gone(struct port_forward *p)
+{
+    if (p->is_gone)
+        client_link_end(&p->link);
+}
 
 static void on_pod_data(void *user, struct vk_str bytes)
 {
     struct forward *f = user;
 
-    port_forward_send(f->owner->engine, f->id, bytes);
+    engine_send(f->owner, f->id, bytes);
     if (client_link_is_full(&f->owner->link))
         tcp_stream_pause(f->tcp, true);
 }
@@ -76,7 +137,8 @@ static void on_pod_eof(void *user)
 {
     struct forward *f = user;
 
-    port_forward_end(f->owner->engine, f->id);
+    engine_end(f->owner, f->id);
+    end_if_gone(f->owner);
 }
 
 static void on_pod_drained(void *user)
@@ -101,8 +163,9 @@ static void on_pod_failed(void *user, bool was_connected, const struct vk_err *e
         snprintf(text, sizeof(text), "error forwarding port %u to pod %s, uid %s: %s", f->port,
                  p->pod, p->uid, err->msg);
     log_v(2, "Forwarded connection failed", LS("pod", p->pod), LI("port", f->port), LERR(err));
-    port_forward_fail(p->engine, f->id, text);
+    engine_fail(p, f->id, text);
     forward_free(f);
+    end_if_gone(p);
 }
 
 static const struct tcp_stream_events tcp_events = {
@@ -187,7 +250,7 @@ static void on_data(void *user, struct vk_str bytes)
     struct port_forward *p = user;
     struct vk_err err;
 
-    if (port_forward_session_feed(p->engine, bytes, vk_mono_ms(), &err) < 0) {
+    if (engine_feed(p, bytes, &err) < 0) {
         log_v(2, "Port-forward ended by a protocol error", LS("pod", p->pod), LERR(&err));
         p->is_gone = true;
     }
@@ -209,19 +272,26 @@ static void on_tick(void *user)
 {
     struct port_forward *p = user;
 
-    port_forward_session_expire(p->engine, vk_mono_ms());
+    if (p->engine)
+        port_forward_session_expire(p->engine, vk_mono_ms());
 }
 
 static void on_heartbeat(void *user)
 {
     struct port_forward *p = user;
 
-    port_forward_session_heartbeat(p->engine);
+    if (p->channels)
+        port_forward_channels_heartbeat(p->channels);
+    else
+        port_forward_session_heartbeat(p->engine);
 }
 
 static void on_gone(void *user)
 {
-    free_forwards(user);
+    struct port_forward *p = user;
+
+    vk_timer_disarm(&p->greeting);
+    free_forwards(p);
 }
 
 static void on_closed(void *user)
@@ -229,7 +299,9 @@ static void on_closed(void *user)
     struct port_forward *p = user;
 
     free_forwards(p);
+    vk_timer_disarm(&p->greeting);
     port_forward_session_free(p->engine);
+    port_forward_channels_free(p->channels);
     vk_free(p->pod);
     vk_free(p->uid);
     vk_free(p);
@@ -244,9 +316,31 @@ static const struct client_link_events link_events = {
     .closed = on_closed,
 };
 
+static struct port_forward *port_forward_new(struct vk_loop *loop,
+                                             const struct stream_target *target, int protocol,
+                                             const struct port_forward_ports *ports)
+{
+    struct port_forward *p = vk_calloc(1, sizeof(*p));
+
+    p->loop = loop;
+    vk_list_init(&p->forwards);
+    vk_strcpy_to(p->address, sizeof(p->address), target->pod_ip);
+    p->pod = vk_strdup(target->id.name);
+    p->uid = vk_strdup(target->id.uid);
+    if (protocol == OVER_CHANNELS || protocol == OVER_BASE64_CHANNELS)
+        p->channels =
+            port_forward_channels_new(protocol == OVER_BASE64_CHANNELS, ports, &engine_events, p);
+    else
+        p->engine = port_forward_session_new(protocol == OVER_WEBSOCKET, &engine_events, p);
+    client_link_init(&p->link, loop, &link_events, p);
+    vk_timer_init(&p->greeting, loop, "greeting of port-forward", greet, p);
+    return p;
+}
+
 void handle_port_forward(const struct handler_context *c, struct http_exchange *x,
                          const struct route_params *params)
 {
+    struct port_forward_ports ports = {.n = 0};
     struct stream_target target;
     struct port_forward *p;
     struct upgrade upgrade;
@@ -258,15 +352,15 @@ void handle_port_forward(const struct handler_context *c, struct http_exchange *
     }
     if (!upgrade_negotiate(x, protocols, VK_COUNT(protocols), &upgrade))
         return;
-    p = vk_calloc(1, sizeof(*p));
-    p->loop = c->loop;
-    vk_list_init(&p->forwards);
-    vk_strcpy_to(p->address, sizeof(p->address), target.pod_ip);
-    p->pod = vk_strdup(target.id.name);
-    p->uid = vk_strdup(target.id.uid);
-    p->engine =
-        port_forward_session_new(upgrade.protocol->value == OVER_WEBSOCKET, &engine_events, p);
-    client_link_init(&p->link, c->loop, &link_events, p);
+    if (upgrade.protocol->value >= OVER_CHANNELS &&
+        port_forward_ports_read(http_exchange_head(x)->query, http_exchange_arena(x), &ports,
+                                &err) < 0) {
+        handler_reply_error(x, &err, 400);
+        return;
+    }
+    p = port_forward_new(c->loop, &target, upgrade.protocol->value, &ports);
     client_link_open(&p->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &p->link),
                      c->port_forwards);
+    if (p->channels)
+        vk_timer_arm(&p->greeting, 0);
 }

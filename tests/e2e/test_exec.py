@@ -179,6 +179,21 @@ def test_python_client_speaks_websocket_to_the_kubelet(world, box):
     assert answer.returncode == 4
 
 
+def test_python_client_talks_to_a_command(world, box):
+    core = kubernetes.client.CoreV1Api(
+        kubernetes.config.new_client_from_config(str(world.kubeconfig)))
+    answer = kubernetes.stream.stream(
+        core.connect_get_namespaced_pod_exec, "busybox", box.namespace,
+        command=["sh", "-c", "echo out; echo err >&2; exec cat"], stdin=True, stdout=True,
+        stderr=True, tty=False, _preload_content=False)
+    assert answer.readline_stdout(timeout=60) == "out"
+    assert answer.readline_stderr(timeout=60) == "err"
+    for line in ("one", "two"):
+        answer.write_stdin(line + "\n")
+        assert answer.readline_stdout(timeout=60) == line
+    answer.close()
+
+
 # --- terminals --------------------------------------------------------------------------------
 
 @pytest.fixture(name="shell")

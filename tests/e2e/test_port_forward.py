@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 
+import kubernetes
+import kubernetes.stream
 import pytest
 
 import manifests
@@ -141,3 +143,20 @@ def test_several_ports_and_one_that_nobody_listens_on(world, namespace, web):
         said = forward.close()
     assert re.search(r"error forwarding port 81 to pod .*: connect to [\d.]+ port 81: "
                      r"Connection refused", said), said
+
+
+def test_python_client_forwards_over_websocket_channels(world, web, namespace):
+    """The API server passes them through to the kubelet port as they are."""
+    # A client of its own: the stream function changes the one that it is given.
+    core = kubernetes.client.CoreV1Api(
+        kubernetes.config.new_client_from_config(str(world.kubeconfig)))
+    forward = kubernetes.stream.portforward(core.connect_get_namespaced_pod_portforward, web,
+                                            namespace, ports="80,81")
+    error = eventually(lambda: forward.error(81), 60, "nobody listens on the second port")
+    assert re.search(r"error forwarding port 81 to pod .*: Connection refused", error), error
+    connection = forward.socket(80)
+    connection.settimeout(60)
+    connection.sendall(b"GET / HTTP/1.0\r\nHost: pod\r\n\r\n")
+    head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    forward.close()
+    assert head.startswith(b"HTTP/1.") and body and forward.error(80) is None

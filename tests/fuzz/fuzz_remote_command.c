@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "kubelet/streaming/port_forward_session.h"
+#include "kubelet/streaming/port_forward_channels.h"
 #include "kubelet/streaming/remote_command.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -151,6 +151,57 @@ static void run_forwards(bool is_tunnel, const uint8_t *data, size_t size, size_
     port_forward_session_free(forwards);
 }
 
+static struct port_forward_channels *ports;
+
+static void *on_port_open(void *user, uint32_t id, uint16_t port)
+{
+    (void)user;
+    require(port && id && !is_gone);
+    opened++;
+    return (void *)(uintptr_t)id;
+}
+
+static void on_port_data(void *user, void *pair, struct vk_str bytes)
+{
+    const uint32_t id = (uint32_t)(uintptr_t)pair;
+
+    (void)user;
+    require(opened == 3 && id >= 1 && id <= 3 && bytes.n && !is_gone);
+    port_forward_channels_send(ports, id, bytes);
+    if (bytes.n % 5 == 0)
+        port_forward_channels_end(ports, id);
+    if (bytes.n % 7 == 0)
+        port_forward_channels_fail(ports, id, "broken");
+}
+
+static void on_port_eof(void *user, void *pair)
+{
+    (void)user;
+    require(pair && !is_gone);
+}
+
+static void run_ports(bool is_base64, const uint8_t *data, size_t size, size_t step)
+{
+    static const struct port_forward_events events = {on_port_open, on_port_data, on_port_eof,
+                                                      on_reset,     on_gone,      on_send};
+    static const struct port_forward_ports three = {.v = {80, 443, 65535}, .n = 3};
+    struct vk_err err;
+
+    opened = 0;
+    is_gone = false;
+    ports = port_forward_channels_new(is_base64, &three, &events, NULL);
+    port_forward_channels_open(ports);
+    for (size_t at = 0; at < size; at += step) {
+        size_t n = size - at < step ? size - at : step;
+
+        if (port_forward_channels_feed(ports, (struct vk_str){(const char *)data + at, n}, &err) <
+            0)
+            break;
+    }
+    port_forward_channels_close(ports);
+    port_forward_channels_free(ports);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t step;
@@ -158,7 +209,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 2)
         return 0;
     step = 1u + data[0];
-    if (data[1] & 128)
+    if ((data[1] & 160) == 160)
+        run_ports(data[1] & 64, data + 2, size - 2, step);
+    else if (data[1] & 128)
         run_forwards(data[1] & 64, data + 2, size - 2, step);
     else
         run_command(data[1], data + 2, size - 2, step);

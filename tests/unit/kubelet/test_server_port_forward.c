@@ -360,6 +360,60 @@ static void tunnel_inside_a_websocket(void **state)
     pod_stop(&pod);
 }
 
+/* Messages that have come for a channel, joined; those of others stay away. False: not so many
+ * bytes yet, or the peer's close frame. */
+static bool channel_has(const struct wire *w, char channel, struct vk_str wanted)
+{
+    struct vk_buf text VK_BUF_AUTO;
+    struct vk_str in = vk_buf_str(&w->in);
+    struct ws_message m;
+
+    vk_buf_init(&text, PEER_LIMIT);
+    while (ws_take(&in, &m))
+        if (m.opcode == 2 && m.payload.n && m.payload.p[0] == channel)
+            vk_buf_add(&text, m.payload.p + 1, m.payload.n - 1);
+    return vk_buf_len(&text) == wanted.n && !memcmp(vk_buf_peek(&text), wanted.p, wanted.n);
+}
+
+static void channels_for_clients_without_spdy(void **state)
+{
+    struct streaming_world *s = *state;
+    struct vk_buf frames VK_BUF_AUTO;
+    struct echo_pod pod;
+    struct wire w;
+
+    pod_start(&pod, s);
+    char *head VK_AUTOFREE = vk_asprintf(
+        WEBSOCKET_HEAD(PATH "?port=%d&port=1", "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n"),
+        pod.port);
+    const char port[] = {(char)(pod.port & 0xff), (char)(pod.port >> 8)};
+    char *echo VK_AUTOFREE = vk_asprintf("%c%cthrough", 1, 1);
+    char *refused VK_AUTOFREE =
+        vk_asprintf("%c%cerror forwarding port 1 to pod web, uid uid-1: connect to 127.0.0.1 port "
+                    "1: Connection refused",
+                    1, 1);
+
+    memcpy(echo, port, 2);
+    refused[1] = '\0';
+    streaming_connect(s, &w);
+    assert_non_null(strstr(streaming_ask(s, &w, head), "HTTP/1.1 101 "));
+    vk_buf_init(&frames, 8192);
+    ws_frame(&frames, 2, (struct vk_str){"\0through", 8});
+    wire_send(&w, vk_buf_str(&frames));
+    UNTIL(s, pod_echo(&pod) && channel_has(&w, 0, (struct vk_str){echo, 9}));
+    /* Of the other port nobody takes connections, and this one goes on. */
+    UNTIL(s, channel_has(&w, 3, (struct vk_str){refused, 2 + strlen(refused + 2)}));
+    assert_true(channel_has(&w, 1, (struct vk_str){port, 2}));
+    assert_true(channel_has(&w, 2, (struct vk_str){"\1\0", 2}));
+    assert_false(w.is_closed);
+    /* With the last connection the session ends: a close frame with 1000. */
+    wire_close(pod.wires[0]);
+    UNTIL(s, w.is_closed);
+    assert_memory_equal(vk_buf_peek(&w.in) + vk_buf_len(&w.in) - 4, "\x88\x02\x03\xe8", 4);
+    wire_release(&w);
+    pod_stop(&pod);
+}
+
 static void bad_requests_are_refused_before_the_upgrade(void **state)
 {
     static const struct {
@@ -369,9 +423,12 @@ static void bad_requests_are_refused_before_the_upgrade(void **state)
         {SPDY_HEAD("/portForward/default/web/other", VERSION), "404", "pod not found"},
         {SPDY_HEAD(PATH, ""), "400", "X-Stream-Protocol-Version does not exist"},
         {SPDY_HEAD(PATH, VERSIONS), "403", "server accepts [portforward.k8s.io]"},
-        {WEBSOCKET_HEAD(PATH, "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n"), "403",
-         "supports [SPDY/3.1+portforward.k8s.io]"},
-        {WEBSOCKET_HEAD(PATH, ""), "403", "not supported"},
+        {WEBSOCKET_HEAD(PATH, "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n"), "403",
+         "supports [SPDY/3.1+portforward.k8s.io v4.channel.k8s.io v4.base64.channel.k8s.io]"},
+        {WEBSOCKET_HEAD(PATH, ""), "400", "query parameter \"port\" is required"},
+        {WEBSOCKET_HEAD(PATH "?port=80,", "Sec-WebSocket-Protocol: v4.channel.k8s.io\r\n"), "400",
+         "unable to parse \"\" as a port"},
+        {WEBSOCKET_HEAD(PATH "?port=70000", ""), "400", "unable to parse \"70000\" as a port"},
         {"GET " PATH " HTTP/1.1\r\nHost: a\r\n\r\n", "400", "Upgrade request required"},
     };
     struct streaming_world *s = *state;
@@ -427,6 +484,7 @@ int main(void)
         CASE(client_that_takes_nothing_stops_the_pod),
         CASE(two_hundred_connections_at_once),
         CASE(tunnel_inside_a_websocket),
+        CASE(channels_for_clients_without_spdy),
         CASE(bad_requests_are_refused_before_the_upgrade),
     };
 
