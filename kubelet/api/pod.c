@@ -274,6 +274,24 @@ const struct container *pod_find_container(const struct pod *pod, const char *na
     return NULL;
 }
 
+bool pod_mounts_volume(const struct pod *pod, const char *volume)
+{
+    const struct json_array *lists[] = {&pod->spec.containers, &pod->spec.init_containers};
+
+    for (size_t i = 0; i < VK_COUNT(lists); i++) {
+        const struct container *c = lists[i]->v;
+
+        for (size_t j = 0; j < lists[i]->n; j++) {
+            const struct volume_mount *m = c[j].volume_mounts.v;
+
+            for (size_t k = 0; k < c[j].volume_mounts.n; k++)
+                if (vk_streq(m[k].name, volume))
+                    return true;
+        }
+    }
+    return false;
+}
+
 static int64_t cpu_of(const struct container *c)
 {
     int64_t milli = 0;

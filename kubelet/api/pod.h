@@ -102,4 +102,9 @@ int64_t pod_cpu_request_milli(const struct pod *pod);
  * container. pod NULL: not known any more.
  */
 char *pod_field_path(const struct pod *pod, const char *container);
+/*
+ * A container mounts the volume. One that nobody mounts is not there for a kubelet: what it refers
+ * to is neither read nor waited for. Source: k8s v1.37.2 pkg/kubelet/volumemanager/populator.
+ */
+bool pod_mounts_volume(const struct pod *pod, const char *volume);
 const struct container *pod_find_container(const struct pod *pod, const char *name);

@@ -107,13 +107,16 @@ static void collect_containers(struct collector *c, const struct json_array *lis
     }
 }
 
-static void collect_volumes(struct collector *c, const struct json_array *list)
+static void collect_volumes(struct collector *c, const struct pod *pod)
 {
+    const struct json_array *list = &pod->spec.volumes;
     const struct volume *v = list->v;
 
     for (size_t i = 0; i < list->n; i++) {
         const struct projection_source *s;
 
+        if (!pod_mounts_volume(pod, v[i].name))
+            continue;
         use_projection(c, OBJECT_CONFIG_MAP, v[i].config_map);
         use_projection(c, OBJECT_SECRET, v[i].secret);
         if (!v[i].projected)
@@ -143,7 +146,7 @@ void pod_references_collect(const struct pod *pod, struct vk_arena *arena,
     *ret = (struct pod_references){.pod = pod};
     collect_containers(&c, &pod->spec.init_containers);
     collect_containers(&c, &pod->spec.containers);
-    collect_volumes(&c, &pod->spec.volumes);
+    collect_volumes(&c, pod);
     for (size_t i = 0; i < pod->spec.image_pull_secrets.n; i++) {
         const char *name = pod->spec.image_pull_secrets.v[i];
 

@@ -242,7 +242,7 @@ static size_t count_shares(const struct pod *pod)
     size_t n = 0;
 
     for (size_t i = 0; i < pod->spec.volumes.n; i++)
-        n += share_source_is(&v[i]);
+        n += share_source_is(&v[i]) && pod_mounts_volume(pod, v[i].name);
     return n;
 }
 
@@ -253,7 +253,7 @@ static void read_shares(struct pod_resolution *x, struct fetch *fetches)
     struct pod_resolver *r = x->resolver;
 
     for (size_t i = 0; i < x->pod->spec.volumes.n; i++) {
-        if (!share_source_is(&v[i]))
+        if (!share_source_is(&v[i]) || !pod_mounts_volume(x->pod, v[i].name))
             continue;
         fetches->resolution = x;
         fetches->index = i;

@@ -192,6 +192,8 @@ int volume_files_resolve(const struct pod_references *r, struct vk_arena *arena,
         struct files f = {.references = r, .arena = arena};
         bool is_files;
 
+        if (!pod_mounts_volume(r->pod, volumes[i].name))
+            continue;
         if (resolve_volume(&f, &volumes[i], &is_files, err) < 0)
             return vk_err_wrap(err, "volume %s", volumes[i].name);
         if (!is_files)

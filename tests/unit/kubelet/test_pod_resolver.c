@@ -8,7 +8,8 @@
 
 #define API_ACCESS                                                                                 \
     "{\"nodeName\":\"burst-1\",\"serviceAccountName\":\"bot\",\"containers\":[{\"name\":\"c\","    \
-    "\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"kube-api-access\",\"projected\":{\"sources\":" \
+    "\"image\":\"app:1\",\"volumeMounts\":[{\"name\":\"kube-api-access\",\"mountPath\":\"/"        \
+    "kube-api-access\"}]}],\"volumes\":[{\"name\":\"kube-api-access\",\"projected\":{\"sources\":" \
     "[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":\"token\"}},{\"configMap\":{"  \
     "\"name\":\"kube-root-ca.crt\",\"items\":[{\"key\":\"ca.crt\",\"path\":\"ca.crt\"}]}},{"       \
     "\"downwardAPI\":{\"items\":[{\"path\":\"namespace\",\"fieldRef\":{\"fieldPath\":"             \
@@ -125,7 +126,8 @@ static void other_tokens_are_asked_for_a_year(void **state)
         struct vk_err err;
 
         start(f, vk_arena_printf(arena,
-                                 "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],"
+                                 "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\","
+                                 "\"volumeMounts\":[{\"name\":\"t\",\"mountPath\":\"/t\"}]}],"
                                  "\"volumes\":[{\"name\":\"t\",\"projected\":{\"sources\":[{"
                                  "\"serviceAccountToken\":{%s%s\"path\":\"token\"}}]}}]}",
                                  projections[i], *projections[i] ? "," : ""));
@@ -240,7 +242,8 @@ static void broken_pull_secret_can_still_be_repaired(void **state)
     "{\"metadata\":{\"name\":\"s\"},\"data\":{\"azurestorageaccountname\":\"YWNjb3VudDE=\","       \
     "\"azurestorageaccountkey\":\"a2V5\"}}"
 #define CLAIM_POD                                                                                  \
-    "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"data\","      \
+    "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\",\"volumeMounts\":[{\"name\":\"data\","   \
+    "\"mountPath\":\"/data\"}]}],\"volumes\":[{\"name\":\"data\","                                 \
     "\"persistentVolumeClaim\":{\"claimName\":\"c1\"}}]}"
 #define BOUND "{\"spec\":{\"volumeName\":\"pv1\"},\"status\":{\"phase\":\"Bound\"}}"
 #define VOLUME                                                                                     \
@@ -292,7 +295,8 @@ static void a_share_without_its_secret_waits(void **state)
 {
     struct fixture *f = *state;
 
-    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"d\","
+    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\",\"volumeMounts\":[{\"name\":"
+             "\"d\",\"mountPath\":\"/d\"}]}],\"volumes\":[{\"name\":\"d\","
              "\"azureFile\":{\"shareName\":\"share-1\",\"secretName\":\"s\"}}]}");
     RUN_UNTIL(f->w, f->failed == 1);
     assert_int_equal(f->err.code, VK_NOT_FOUND);
@@ -303,7 +307,8 @@ static void a_share_that_names_no_secret_is_refused_without_a_request(void **sta
 {
     struct fixture *f = *state;
 
-    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"d\","
+    start(f, "{\"containers\":[{\"name\":\"c\",\"image\":\"app:1\",\"volumeMounts\":[{\"name\":"
+             "\"d\",\"mountPath\":\"/d\"}]}],\"volumes\":[{\"name\":\"d\","
              "\"csi\":{\"driver\":\"file.csi.azure.com\",\"volumeAttributes\":{\"shareName\":"
              "\"share-1\"}}}]}");
     RUN_UNTIL(f->w, f->failed == 1);

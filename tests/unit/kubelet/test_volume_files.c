@@ -12,6 +12,9 @@
     "\"blob\":\"AAEC\"}}"
 #define SECRET "{\"metadata\":{\"name\":\"s\"},\"type\":\"Opaque\",\"data\":{\"pw\":\"cGFzcw==\"}}"
 
+#define MOUNT(name) "{\"name\":\"" name "\",\"mountPath\":\"/" name "\"}"
+#define MOUNTS ",\"volumeMounts\":[" MOUNT("a") "," MOUNT("b") "," MOUNT("kube-api-access-x") "]"
+
 /* Resolves the volumes into "name{path:size:mode[!] ...}"; '!' marks a secret. */
 static int resolve(struct resolve_fixture *f, const char *volumes, struct vk_buf *out,
                    struct vk_err *err)
@@ -20,7 +23,8 @@ static int resolve(struct resolve_fixture *f, const char *volumes, struct vk_buf
     char spec[4096];
     size_t n;
 
-    snprintf(spec, sizeof(spec), "{\"containers\":[{\"name\":\"c\"}],\"volumes\":[%s]}", volumes);
+    snprintf(spec, sizeof(spec), "{\"containers\":[{\"name\":\"c\"" MOUNTS "}],\"volumes\":[%s]}",
+             volumes);
     fixture_init(f, spec);
     for (size_t i = 0; i < f->refs->object_count; i++) {
         if (vk_streq(f->refs->objects[i].name, "cm"))
@@ -63,6 +67,10 @@ static void volumes_hold_the_files_that_kubernetes_writes(void **state)
         {"{\"name\":\"a\",\"emptyDir\":{}},{\"name\":\"b\",\"configMap\":{\"name\":\"none\","
          "\"optional\":true}}",
          "b{}"},
+        /* What nobody mounts is not looked for. */
+        {"{\"name\":\"unmounted\",\"configMap\":{\"name\":\"none\"}},{\"name\":\"b\",\"emptyDir\":"
+         "{}}",
+         ""},
         {"{\"name\":\"a\",\"downwardAPI\":{\"items\":[{\"path\":\"l\",\"fieldRef\":{\"fieldPath\":"
          "\"metadata.labels\"}},{\"path\":\"c\",\"mode\":256,\"resourceFieldRef\":{"
          "\"containerName\":\"c\",\"resource\":\"limits.cpu\"}}]}}",
@@ -102,7 +110,8 @@ static void labels_file_is_sorted_and_quoted(void **state)
     size_t n;
 
     (void)state;
-    fixture_init(&f, "{\"containers\":[],\"volumes\":[{\"name\":\"a\",\"downwardAPI\":{\"items\":[{"
+    fixture_init(&f, "{\"containers\":[{\"name\":\"c\"" MOUNTS
+                     "}],\"volumes\":[{\"name\":\"a\",\"downwardAPI\":{\"items\":[{"
                      "\"path\":\"l\",\"fieldRef\":{\"fieldPath\":\"metadata.labels\"}}]}}]}");
     assert_int_equal(volume_files_resolve(f.refs, f.arena, &v, &n, &err), 0);
     assert_true(vk_str_is(v[0].files[0].content, "a=\"x\\\"y\"\nb=\"2\""));
