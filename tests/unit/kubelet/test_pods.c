@@ -428,7 +428,8 @@ static void forbidden_token_after_binding_is_transient(void **state)
     struct world *w = *state;
     const char *spec =
         "{\"nodeName\":\"burst-1\",\"restartPolicy\":\"Always\",\"serviceAccountName\":\"default\","
-        "\"containers\":[{\"name\":\"c\",\"image\":\"app:1\"}],\"volumes\":[{\"name\":\"t\","
+        "\"containers\":[{\"name\":\"c\",\"image\":\"app:1\",\"volumeMounts\":[{\"name\":\"t\","
+        "\"mountPath\":\"/t\"}]}],\"volumes\":[{\"name\":\"t\","
         "\"projected\":{\"sources\":[{\"serviceAccountToken\":{\"expirationSeconds\":3607,\"path\":"
         "\"token\"}}]}}]}";
 
