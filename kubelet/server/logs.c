@@ -11,7 +11,14 @@ struct log_read {
     struct http_exchange *x;
     struct log_stream *stream;
     bool begun;
+    char *waiting; /* what to say where the container turns out to have no log; NULL: it runs */
 };
+
+static void read_free(struct log_read *r)
+{
+    vk_free(r->waiting);
+    vk_free(r);
+}
 
 static void begin(struct log_read *r)
 {
@@ -50,7 +57,7 @@ static void on_gone(void *user)
 
     if (r->stream)
         r->provider->ops->log_stream_cancel(r->provider->p, r->stream);
-    vk_free(r);
+    read_free(r);
 }
 
 static void on_done(void *user, const struct vk_err *err)
@@ -68,11 +75,13 @@ static void on_done(void *user, const struct vk_err *err)
         struct vk_err answer = *err;
 
         /* Of a 400 the API server hands on the text; of a 404 it makes up its own. */
-        if (answer.code == VK_NOT_FOUND)
+        if (answer.code == VK_NOT_FOUND && r->waiting)
+            vk_err_set(&answer, VK_INVALID, "%s", r->waiting);
+        else if (answer.code == VK_NOT_FOUND)
             answer.code = VK_INVALID;
         handler_reply_error(r->x, &answer, err->code == VK_NOT_FOUND ? 400 : 500);
     }
-    vk_free(r);
+    read_free(r);
 }
 
 /* k8s v1.37.2 pkg/kubelet/kubelet_pods.go validateContainerLogStatus */
@@ -88,6 +97,13 @@ static const char *why_waiting(const char *reason)
 }
 
 /* The kubelet's own words for a container that has no log yet. */
+static void say_waiting(const struct container_status *cs, const char *pod, const char *container,
+                        struct vk_err *err)
+{
+    vk_err_set(err, VK_INVALID, "container \"%s\" in pod \"%s\" is waiting to start: %s", container,
+               pod, why_waiting(cs ? cs->state.reason : NULL));
+}
+
 static bool is_waiting(const struct pod_status *status, const char *pod, const char *container,
                        struct vk_err *err)
 {
@@ -96,9 +112,21 @@ static bool is_waiting(const struct pod_status *status, const char *pod, const c
     if (cs && (container_status_runs(cs) || cs->state.kind == CONTAINER_TERMINATED ||
                cs->last_state.kind == CONTAINER_TERMINATED))
         return false;
-    vk_err_set(err, VK_INVALID, "container \"%s\" in pod \"%s\" is waiting to start: %s", container,
-               pod, why_waiting(cs ? cs->state.reason : NULL));
+    say_waiting(cs, pod, container, err);
     return true;
+}
+
+/* A container whose command is not there has "run" and waits for its next try, with no log: ACI's
+ * words send people to its API. NULL: it does not wait. */
+static char *waiting_text(const struct pod_status *status, const char *pod, const char *container)
+{
+    const struct container_status *cs = pod_status_container(status, container);
+    struct vk_err err;
+
+    if (!cs || cs->state.kind != CONTAINER_WAITING)
+        return NULL;
+    say_waiting(cs, pod, container, &err);
+    return vk_strdup(err.msg);
 }
 
 static bool is_ephemeral(const struct pod *pod, const char *name)
@@ -169,6 +197,8 @@ void handle_container_logs(const struct handler_context *c, struct http_exchange
     r = vk_calloc(1, sizeof(*r));
     r->provider = c->provider;
     r->x = x;
+    if (!options.previous)
+        r->waiting = waiting_text(entry.status, params->v[1], params->v[2]);
     http_exchange_on_gone(x, on_gone, r);
     http_exchange_on_drained(x, on_drained, r);
     r->stream = c->provider->ops->get_container_logs(

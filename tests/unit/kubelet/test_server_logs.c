@@ -19,7 +19,7 @@ struct log_stream {
 };
 static struct {
     size_t lines, written, cancels;
-    bool breaks;
+    bool breaks, is_missing;
     struct vk_loop *loop;
     struct log_stream *open; /* NULL: none */
 } source;
@@ -45,8 +45,11 @@ static void source_go_on(void *user)
     }
     if (l->next < l->lines)
         return;
-    (void)vk_err_set(&err, VK_UNAVAILABLE, "the log ends in the middle");
-    l->done(l->user, l->breaks ? &err : NULL);
+    if (source.is_missing)
+        (void)vk_err_set(&err, VK_NOT_FOUND, "ask the platform");
+    else
+        (void)vk_err_set(&err, VK_UNAVAILABLE, "the log ends in the middle");
+    l->done(l->user, l->breaks || source.is_missing ? &err : NULL);
     source_free(l);
 }
 
@@ -285,6 +288,29 @@ static void a_container_that_waits_has_the_kubelets_words(void **state)
     }
 }
 
+static void a_crash_loop_without_a_log_has_them_too(void **state)
+{
+    struct container_status c = {.name = "c",
+                                 .image = "app:1",
+                                 .state = {.kind = CONTAINER_WAITING, .reason = "CrashLoopBackOff"},
+                                 .last_state = {.kind = CONTAINER_TERMINATED, .exit_code = 128}};
+    const struct provider_pod_status status = {
+        .id = memory_id("web", "uid-1"),
+        .group_exists = true,
+        .status = {.phase = "Running", .container_statuses = {.v = &c, .n = 1}},
+    };
+    struct streaming_world *s = *state;
+
+    source.is_missing = true;
+    answer_is(s, LOGS "web/c" END, "400", "ask the platform\n");
+    s->w->memory.up->status_changed(s->w->memory.up->k, &status);
+    answer_is(s, LOGS "web/c" END, "400",
+              "container \"c\" in pod \"web\" is waiting to start: CrashLoopBackOff\n");
+    source.is_missing = false;
+    source.lines = 2;
+    answer_is(s, LOGS "web/c" END, "200", "2\r\n0\n\r\n2\r\n1\n\r\n0\r\n\r\n");
+}
+
 static void what_is_not_there_is_named(void **state)
 {
     struct streaming_world *s = *state;
@@ -309,6 +335,7 @@ int main(void)
         CASE(a_log_that_breaks_off_is_never_taken_for_whole),
         CASE(a_client_that_does_not_read_stops_the_source_and_its_leaving_ends_it),
         CASE(a_container_that_waits_has_the_kubelets_words),
+        CASE(a_crash_loop_without_a_log_has_them_too),
         CASE(what_is_not_there_is_named),
     };
 
