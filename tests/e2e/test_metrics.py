@@ -80,6 +80,9 @@ def test_kubectl_top_shows_what_the_kernel_counts(world, namespace, metrics_serv
     names = ("one", "two")
     world.apply(namespace, *[busy(name) for name in names])
     paths = {name: cgroups.folder(world, running(world, namespace, name)) for name in names}
+    # From then on it stays: no figure is of a pod that still fills up.
+    for name, path in paths.items():
+        eventually(lambda path=path: cgroups.working_set(path) > 30e6, 60, f"{name} holds what it will")
     with cgroups.Recorder(paths) as recorder:
         for name in names:
             def compared(name=name):

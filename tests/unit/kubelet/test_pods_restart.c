@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The room as a whole: start, restart, relist, stop, a thousand pods. */
+#include <time.h>
+
 #include "base/clock.h"
 #include "tests/unit/kubelet/memory_provider.h"
 
@@ -286,6 +288,7 @@ static void thousand_pods_run_and_go_in_bounded_time(void **state)
 {
     enum { COUNT = 1000 };
     struct world *w = *state;
+    const clock_t cpu_begin = clock();
     int64_t begin = vk_mono_ms(), created, running_ms;
     size_t running = 0;
 
@@ -325,7 +328,8 @@ static void thousand_pods_run_and_go_in_bounded_time(void **state)
     assert_int_equal(vk_map_len(w->memory.groups), 0);
     assert_int_equal(w->api.useless_patches, 0);
     assert_in_range(w->api.patches, COUNT, 3 * COUNT);
-    assert_true(vk_mono_ms() - begin < 60000);
+    /* Of the processor, which others may want, too. */
+    assert_true((clock() - cpu_begin) / CLOCKS_PER_SEC < 60);
 }
 
 int main(void)
