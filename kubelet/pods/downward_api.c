@@ -4,29 +4,72 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "kubelet/api/quantity.h"
 
 #define MAX_MAP_TEXT (1u << 20)
+
+/* The letter of Go's escape for it, or 0. */
+static char escape_letter(unsigned char c)
+{
+    static const struct {
+        char c, letter;
+    } escapes[] = {{'"', '"'},  {'\\', '\\'}, {'\a', 'a'}, {'\b', 'b'}, {'\f', 'f'},
+                   {'\n', 'n'}, {'\r', 'r'},  {'\t', 't'}, {'\v', 'v'}};
+
+    for (size_t i = 0; i < VK_COUNT(escapes); i++)
+        if ((unsigned char)escapes[i].c == c)
+            return escapes[i].letter;
+    return 0;
+}
+
+/* What unicode.IsPrint of Go denies of all that people type or paste: controls, spaces but the
+ * common one, marks of direction and of width. */
+static bool is_hidden(uint32_t rune)
+{
+    static const uint32_t ranges[][2] = {{0x80, 0xa0},     {0xad, 0xad},     {0x2000, 0x200f},
+                                         {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},
+                                         {0xe000, 0xf8ff}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}};
+
+    for (size_t i = 0; i < VK_COUNT(ranges); i++)
+        if (rune >= ranges[i][0] && rune <= ranges[i][1])
+            return true;
+    return false;
+}
+
+/* The rune that begins at s, of valid UTF-8 and up to U+FFFF; 0 for longer ones. */
+static uint32_t rune_at(const unsigned char *s, size_t *ret_length)
+{
+    if (s[0] >= 0xc0 && s[0] < 0xe0) {
+        *ret_length = 2;
+        return (s[0] & 0x1fu) << 6 | (s[1] & 0x3fu);
+    }
+    if (s[0] >= 0xe0 && s[0] < 0xf0) {
+        *ret_length = 3;
+        return (s[0] & 0x0fu) << 12 | (s[1] & 0x3fu) << 6 | (s[2] & 0x3fu);
+    }
+    *ret_length = 1;
+    return 0;
+}
 
 /* Go's strconv.Quote for text that is valid UTF-8. */
 static void add_quoted(struct vk_buf *out, const char *s)
 {
     vk_buf_addc(out, '"');
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
+    while (*s) {
+        const unsigned char c = (unsigned char)*s;
+        size_t length;
+        const uint32_t rune = rune_at((const unsigned char *)s, &length);
 
-        if (c == '"' || c == '\\')
-            vk_buf_printf(out, "\\%c", c);
-        else if (c == '\n')
-            vk_buf_adds(out, "\\n");
-        else if (c == '\t')
-            vk_buf_adds(out, "\\t");
-        else if (c == '\r')
-            vk_buf_adds(out, "\\r");
+        if (escape_letter(c))
+            vk_buf_printf(out, "\\%c", escape_letter(c));
         else if (c < 0x20 || c == 0x7f)
             vk_buf_printf(out, "\\x%02x", c);
+        else if (is_hidden(rune))
+            vk_buf_printf(out, "\\u%04x", rune);
         else
-            vk_buf_addc(out, (char)c);
+            vk_buf_add(out, s, length);
+        s += length;
     }
     vk_buf_addc(out, '"');
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "kubelet/pods/downward_api.h"
 #include "kubelet/pods/volume_files.h"
 
 #define CONFIG                                                                                     \
@@ -118,6 +119,44 @@ static void labels_file_is_sorted_and_quoted(void **state)
     fixture_release(&f);
 }
 
+static void text_is_quoted_as_go_does(void **state)
+{
+    /* Both as JSON and as C write them; the expected text is that of strconv.Quote. */
+    static const struct {
+        const char *json, *quoted;
+    } rows[] = {
+        {"plain", "plain"},
+        {"\\u0007\\u0008\\u000c\\u000b", "\\a\\b\\f\\v"},
+        {"\\r\\n\\t\\u0001\\u007f", "\\r\\n\\t\\x01\\x7f"},
+        {"\\\"\\\\", "\\\"\\\\"},
+        {"\u00e9\u4e16", "\u00e9\u4e16"},
+        {"a\\u00a0b\\u200b\\ufeff", "a\\u00a0b\\u200b\\ufeff"},
+        {"\\ud83d\\ude00", "\U0001F600"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct vk_arena *arena VK_ARENA_AUTO = vk_arena_new();
+        const struct field_ref all = {.field_path = "metadata.annotations"};
+        struct pod_references r = {0};
+        const char *text;
+        struct pod *pod;
+        struct vk_err err;
+
+        assert_int_equal(pod_parse(vk_str_of(vk_arena_printf(
+                                       arena,
+                                       "{\"metadata\":{\"name\":\"web\",\"namespace\":\"shop\","
+                                       "\"uid\":\"u\",\"annotations\":{\"a\":\"%s\"}}}",
+                                       rows[i].json)),
+                                   &pod, &err),
+                         0);
+        r.pod = pod;
+        assert_int_equal(downward_api_field(&r, &all, arena, &text, &err), 0);
+        assert_string_equal(text, vk_arena_printf(arena, "a=\"%s\"", rows[i].quoted));
+        pod_unref(pod);
+    }
+}
+
 static void what_is_missing_or_unsafe_is_named(void **state)
 {
     static const struct {
@@ -166,6 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(volumes_hold_the_files_that_kubernetes_writes),
         cmocka_unit_test(labels_file_is_sorted_and_quoted),
+        cmocka_unit_test(text_is_quoted_as_go_does),
         cmocka_unit_test(what_is_missing_or_unsafe_is_named),
     };
 
