@@ -48,6 +48,7 @@ static void name_pod_fields(const struct unhonoured_context *c, struct ignored_f
         ignored_fields_add(ret, arena,
                            "metadata.annotations[" ANNOTATION_PREFIX
                            "priority] (a Spot group stands outside the subnet)");
+    dns_name_ignored(c->pod, c->annotations, c->env, c->windows, ret, arena);
     security_context_name_ignored_pod(c->pod, ret, arena);
 }
 
