@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/record_cuts.h"
 #include "base/tcp.h"
 #include "base/tcp_silence.h"
 #include "base/tls.h"
@@ -53,12 +53,13 @@ struct tls_conn {
     struct vk_fd *source;
     SSL *ssl; /* NULL for plain connections */
     struct vk_buf out;
+    struct record_cuts cuts;  /* of out */
     struct vk_timer deadline; /* handshake, stalled flush, lingering */
     struct tcp_silence silence;
     bool is_opened; /* `opened` was called, `closed` is owed */
     bool in_event;  /* its handler runs and will flush */
     bool is_full;   /* passed the high-water mark, not yet back below the low one */
-    bool paused, has_eof, is_busy;
+    bool paused, has_eof, is_busy, has_records;
     bool read_wants_write, write_wants_read, handshake_wants_write;
     bool verification_failed;
     unsigned generation; /* of the listener's contexts when the peer was last verified */
@@ -104,11 +105,6 @@ static enum io ssl_outcome(struct tls_conn *c, int rc, bool is_read)
     }
 }
 
-static enum io socket_outcome(void)
-{
-    return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERROR;
-}
-
 static enum io conn_read(struct tls_conn *c, char *buf, size_t size, size_t *ret_n)
 {
     ssize_t n;
@@ -123,7 +119,7 @@ static enum io conn_read(struct tls_conn *c, char *buf, size_t size, size_t *ret
     }
     n = read(c->fd, buf, size);
     if (n < 0)
-        return socket_outcome();
+        return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERROR;
     *ret_n = (size_t)n;
     return n ? IO_OK : IO_EOF;
 }
@@ -142,7 +138,7 @@ static enum io conn_send(struct tls_conn *c, const char *p, size_t n, size_t *re
     }
     sent = send(c->fd, p, n, MSG_NOSIGNAL);
     if (sent < 0)
-        return socket_outcome();
+        return errno == EAGAIN || errno == EINTR ? IO_AGAIN : IO_ERROR;
     *ret_n = (size_t)sent;
     return IO_OK;
 }
@@ -159,11 +155,8 @@ static void conn_kill(struct tls_conn *c, bool reset)
     vk_timer_disarm(&c->deadline);
     tcp_silence_stop(&c->silence);
     vk_fd_remove(vk_take(c->source));
-    if (reset) {
-        const struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-        setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-    }
+    if (reset)
+        tcp_reset_at_close(c->fd);
     SSL_free(vk_take(c->ssl));
     close(c->fd);
     vk_list_remove(&c->dirty_link);
@@ -180,6 +173,7 @@ static void conn_free(struct tls_conn *c)
         c->listener->events.closed(c->user);
     /* Answers may hold what must not stay in memory. */
     vk_buf_release_secret(&c->out);
+    record_cuts_release(&c->cuts);
     vk_free(c);
 }
 
@@ -232,7 +226,7 @@ static void conn_report_drained(struct tls_conn *c)
 static void conn_flush(struct tls_conn *c)
 {
     for (int i = 0; i < OPERATIONS_PER_EVENT && c->state != CONN_DEAD; i++) {
-        size_t left = vk_buf_len(&c->out), sent = 0;
+        size_t left = record_cuts_next(&c->cuts, vk_buf_len(&c->out)), sent = 0;
         enum io outcome;
 
         if (left == 0)
@@ -245,6 +239,7 @@ static void conn_flush(struct tls_conn *c)
             return;
         }
         vk_buf_consume(&c->out, sent);
+        record_cuts_take(&c->cuts, sent);
         if (c->state == CONN_CLOSING)
             vk_timer_arm(&c->deadline, FLUSH_STALL_MS);
         conn_report_drained(c);
@@ -372,6 +367,7 @@ static void conn_new(struct tls_listener *l, int fd, const struct sockaddr_stora
     c->listener = l;
     c->fd = fd;
     vk_buf_init(&c->out, MAX_QUEUED);
+    record_cuts_init(&c->cuts);
     vk_list_init(&c->link);
     vk_list_init(&c->dirty_link);
     vk_list_add_tail(&l->conns, &c->link);
@@ -541,6 +537,8 @@ void tls_conn_write(struct tls_conn *conn, struct vk_str bytes)
 {
     if (conn->state != CONN_OPEN || bytes.n == 0)
         return;
+    if (conn->has_records)
+        record_cuts_add(&conn->cuts, vk_buf_len(&conn->out), bytes.n);
     vk_buf_add(&conn->out, bytes.p, bytes.n);
     if (conn->out.failed) {
         tls_conn_abort(conn);
@@ -575,11 +573,14 @@ void tls_conn_pause(struct tls_conn *conn, bool paused)
         conn_update_events(conn);
 }
 
+void tls_conn_set_records(struct tls_conn *conn)
+{
+    conn->has_records = true;
+}
+
 bool tls_conn_has_peer_closed(const struct tls_conn *conn)
 {
-    struct pollfd p = {.fd = conn->fd, .events = POLLRDHUP};
-
-    return conn->state == CONN_DEAD || conn->has_eof || poll(&p, 1, 0) > 0;
+    return conn->state == CONN_DEAD || conn->has_eof || tcp_has_peer_closed(conn->fd);
 }
 
 void tls_conn_close(struct tls_conn *conn)

@@ -70,6 +70,8 @@ VK_MUST_CHECK int tls_listener_reload(struct tls_listener *l,
 const struct tls_peer *tls_conn_peer(struct tls_conn *conn);
 /* Queues a copy. Above 8 MiB queued the connection is aborted: respect tls_conn_is_full. */
 void tls_conn_write(struct tls_conn *conn, struct vk_str bytes);
+/* From now on each write is a TLS record of its own, or several: see record_cuts.h. */
+void tls_conn_set_records(struct tls_conn *conn);
 bool tls_conn_is_full(const struct tls_conn *conn); /* above the high-water mark */
 size_t tls_conn_queued(const struct tls_conn *conn);
 /*

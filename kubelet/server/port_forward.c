@@ -27,8 +27,6 @@ struct port_forward {
     struct client_link link;
     struct port_forward_session *engine; /* NULL: channels are spoken */
     struct port_forward_channels *channels;
-    struct vk_timer greeting; /* of channels */
-    bool is_greeted;
     struct vk_list forwards;
     char address[64]; /* of the pod */
     char *pod, *uid;
@@ -93,24 +91,8 @@ static void engine_fail(struct port_forward *p, uint32_t id, const char *text)
         port_forward_fail(p->engine, id, text);
 }
 
-/*
- * In a TLS record of its own: the Python client waits for its socket to be readable, and does not
- * look for what it has read behind the 101.
- */
-static void greet(void *user)
-{
-    struct port_forward *p = user;
-
-    if (p->is_greeted)
-        return;
-    p->is_greeted = true;
-    port_forward_channels_open(p->channels);
-}
-
 static int engine_feed(struct port_forward *p, struct vk_str bytes, struct vk_err *err)
 {
-    if (p->channels)
-        greet(p);
     return p->channels ? port_forward_channels_feed(p->channels, bytes, err)
                        : port_forward_session_feed(p->engine, bytes, vk_mono_ms(), err);
 }
@@ -288,10 +270,7 @@ static void on_heartbeat(void *user)
 
 static void on_gone(void *user)
 {
-    struct port_forward *p = user;
-
-    vk_timer_disarm(&p->greeting);
-    free_forwards(p);
+    free_forwards(user);
 }
 
 static void on_closed(void *user)
@@ -299,7 +278,6 @@ static void on_closed(void *user)
     struct port_forward *p = user;
 
     free_forwards(p);
-    vk_timer_disarm(&p->greeting);
     port_forward_session_free(p->engine);
     port_forward_channels_free(p->channels);
     vk_free(p->pod);
@@ -333,7 +311,6 @@ static struct port_forward *port_forward_new(struct vk_loop *loop,
     else
         p->engine = port_forward_session_new(protocol == OVER_WEBSOCKET, &engine_events, p);
     client_link_init(&p->link, loop, &link_events, p);
-    vk_timer_init(&p->greeting, loop, "greeting of port-forward", greet, p);
     return p;
 }
 
@@ -362,5 +339,5 @@ void handle_port_forward(const struct handler_context *c, struct http_exchange *
     client_link_open(&p->link, upgrade_accept(x, &upgrade, &client_link_conn_events, &p->link),
                      c->port_forwards);
     if (p->channels)
-        vk_timer_arm(&p->greeting, 0);
+        port_forward_channels_open(p->channels);
 }

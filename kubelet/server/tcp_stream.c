@@ -56,11 +56,8 @@ void tcp_stream_free(struct tcp_stream *s)
     tcp_silence_stop(&s->silence);
     vk_fd_remove(s->source);
     if (s->fd >= 0) {
-        if (!s->has_eof || !s->is_ended) {
-            const struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-            setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-        }
+        if (!s->has_eof || !s->is_ended)
+            tcp_reset_at_close(s->fd);
         close(s->fd);
     }
     if (!s->in_event)

@@ -150,6 +150,7 @@ struct tls_conn *upgrade_accept(struct http_exchange *x, const struct upgrade *u
                                 const struct tls_listener_events *events, void *conn_user)
 {
     const struct upgrade_protocol *p = upgrade->protocol;
+    struct tls_conn *conn;
 
     if (!p->is_websocket) {
         http_exchange_header(x, SPDY_LIST, p->name);
@@ -158,5 +159,8 @@ struct tls_conn *upgrade_accept(struct http_exchange *x, const struct upgrade *u
     http_exchange_header(x, "Sec-WebSocket-Accept", upgrade->accept_key);
     if (*p->name)
         http_exchange_header(x, WEBSOCKET_LIST, p->name);
-    return http_exchange_upgrade(x, "websocket", events, conn_user);
+    conn = http_exchange_upgrade(x, "websocket", events, conn_user);
+    /* The Python client reads one message whenever its socket is readable. */
+    tls_conn_set_records(conn);
+    return conn;
 }

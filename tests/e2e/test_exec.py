@@ -180,13 +180,16 @@ def test_python_client_speaks_websocket_to_the_kubelet(world, box):
 
 
 def test_python_client_talks_to_a_command(world, box):
+    """It reads one message whenever its socket is readable: of several in one TLS record the last
+    ones would wait for what comes next."""
     core = kubernetes.client.CoreV1Api(
         kubernetes.config.new_client_from_config(str(world.kubeconfig)))
     answer = kubernetes.stream.stream(
         core.connect_get_namespaced_pod_exec, "busybox", box.namespace,
-        command=["sh", "-c", "echo out; echo err >&2; exec cat"], stdin=True, stdout=True,
+        command=["sh", "-c", "echo err >&2; seq 2000; exec cat"], stdin=True, stdout=True,
         stderr=True, tty=False, _preload_content=False)
-    assert answer.readline_stdout(timeout=60) == "out"
+    assert [answer.readline_stdout(timeout=60) for _ in range(2000)] == [
+        str(number) for number in range(1, 2001)]
     assert answer.readline_stderr(timeout=60) == "err"
     for line in ("one", "two"):
         answer.write_stdin(line + "\n")

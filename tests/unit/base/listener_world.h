@@ -20,7 +20,7 @@
 
 #define PATIENCE_MS 60000
 
-enum behaviour { ECHO_BACK, CLOSE_AFTER_GREETING, FLOOD, FLOOD_BLINDLY, STAY_SILENT };
+enum behaviour { ECHO_BACK, CLOSE_AFTER_GREETING, SAY_RECORDS, FLOOD, FLOOD_BLINDLY, STAY_SILENT };
 
 struct world {
     struct vk_loop *loop;
@@ -69,6 +69,16 @@ static inline void *world_opened(void *user, struct tls_conn *conn)
     w->peer = *tls_conn_peer(conn);
     if (w->behaviour == FLOOD || w->behaviour == FLOOD_BLINDLY)
         flood(u);
+    if (w->behaviour == SAY_RECORDS) {
+        tls_conn_write(conn, VK_STR("before "));
+        tls_conn_write(conn, VK_STR("them"));
+        tls_conn_set_records(conn);
+        tls_conn_write(conn, VK_STR("a"));
+        tls_conn_write(conn, VK_STR(""));
+        tls_conn_write(conn, VK_STR("bb"));
+        tls_conn_write(conn, VK_STR("ccc"));
+        tls_conn_close(conn);
+    }
     if (w->behaviour == CLOSE_AFTER_GREETING) {
         tls_conn_write(conn, vk_str_of(greeting));
         tls_conn_close(conn);

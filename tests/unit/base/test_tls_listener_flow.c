@@ -88,6 +88,33 @@ static void tls_echo_is_intact(void **state)
     assert_int_equal(w->eofs, 1);
 }
 
+/* A read gives the bytes of one TLS record. */
+static void read_records(struct client *c)
+{
+    static const char *const records[] = {"before them", "a", "bb", "ccc"};
+    char buf[100];
+
+    c->intact = true;
+    for (size_t i = 0; i < VK_COUNT(records) && c->intact; i++) {
+        const ssize_t n = client_read(c, buf, sizeof(buf));
+
+        c->intact = n >= 0 && vk_str_is((struct vk_str){buf, (size_t)n}, records[i]);
+    }
+    client_read_to_end(c);
+}
+
+static void writes_may_be_records_of_their_own(void **state)
+{
+    struct world *w = *state;
+    struct client c = {.script = read_records};
+
+    w->behaviour = SAY_RECORDS;
+    world_listen(w, false);
+    run_client(w, &c);
+    assert_true(c.intact);
+    assert_true(c.saw_eof);
+}
+
 static void read_some(struct client *c)
 {
     char buf[16384];
@@ -297,6 +324,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
         TEST(big_echo_is_intact_and_bounded),
         TEST(tls_echo_is_intact),
+        TEST(writes_may_be_records_of_their_own),
         TEST(flood_is_paced_by_the_reader),
         TEST(clients_that_never_read_cost_bounded_memory),
         TEST(writer_that_ignores_the_high_water_mark_is_aborted),
