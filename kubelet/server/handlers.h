@@ -48,9 +48,10 @@ void handle_attach(const struct handler_context *c, struct http_exchange *x,
 void handle_port_forward(const struct handler_context *c, struct http_exchange *x,
                          const struct route_params *params);
 
-/* GET /stats/summary[?only_cpu_and_memory=true] and /metrics/resource */
+/* GET /stats/summary[?only_cpu_and_memory=true], /metrics/resource and /metrics/cadvisor */
 void handle_stats_summary(const struct handler_context *c, struct http_exchange *x);
 void handle_resource_metrics(const struct handler_context *c, struct http_exchange *x);
+void handle_cadvisor_metrics(const struct handler_context *c, struct http_exchange *x);
 
 /* GET /metrics, for Prometheus */
 void handle_metrics(const struct handler_context *c, struct http_exchange *x);

@@ -22,6 +22,7 @@ enum route {
     ROUTE_PORT_FORWARD,
     ROUTE_STATS_SUMMARY,
     ROUTE_RESOURCE_METRICS,
+    ROUTE_CADVISOR_METRICS,
     ROUTE_METRICS,
     ROUTE_LIVEZ,
     ROUTE_READYZ,
@@ -41,6 +42,7 @@ static const char *const route_paths[ROUTES] = {
     [ROUTE_PORT_FORWARD] = "/portForward",
     [ROUTE_STATS_SUMMARY] = "/stats/summary",
     [ROUTE_RESOURCE_METRICS] = "/metrics/resource",
+    [ROUTE_CADVISOR_METRICS] = "/metrics/cadvisor",
     [ROUTE_METRICS] = "/metrics",
     [ROUTE_LIVEZ] = "/livez",
     [ROUTE_READYZ] = "/readyz",
@@ -123,6 +125,7 @@ static const struct {
     {"checkpoint", 3, ROUTE_UNSUPPORTED, false, NULL},
     {"stats", 1, ROUTE_STATS_SUMMARY, false, "summary"},
     {"metrics", 1, ROUTE_RESOURCE_METRICS, false, "resource"},
+    {"metrics", 1, ROUTE_CADVISOR_METRICS, false, "cadvisor"},
     {"metrics", 0, ROUTE_METRICS, false, NULL},
     {"livez", 0, ROUTE_LIVEZ, false, NULL},
     {"readyz", 0, ROUTE_READYZ, false, NULL},
@@ -189,6 +192,7 @@ static bool dispatch_observation(const struct kubelet_server *s, struct http_exc
                                           struct http_exchange *x) = {
         [ROUTE_STATS_SUMMARY] = handle_stats_summary,
         [ROUTE_RESOURCE_METRICS] = handle_resource_metrics,
+        [ROUTE_CADVISOR_METRICS] = handle_cadvisor_metrics,
         [ROUTE_METRICS] = handle_metrics,
         [ROUTE_LIVEZ] = handle_livez,
         [ROUTE_READYZ] = handle_readyz,
@@ -247,6 +251,7 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
         return;
     case ROUTE_STATS_SUMMARY:
     case ROUTE_RESOURCE_METRICS:
+    case ROUTE_CADVISOR_METRICS:
     case ROUTE_METRICS:
     case ROUTE_LIVEZ:
     case ROUTE_READYZ:

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* GET /stats/summary and /metrics/resource */
+/* GET /stats/summary, /metrics/resource and /metrics/cadvisor */
 #include "base/prometheus.h"
 #include "base/url.h"
 #include "kubelet/server/handlers.h"
 #include "kubelet/server/long_answer.h"
+#include "kubelet/stats/cadvisor_metrics.h"
 #include "kubelet/stats/resource_metrics.h"
 #include "kubelet/stats/summary.h"
 
@@ -65,5 +66,30 @@ void handle_resource_metrics(const struct handler_context *c, struct http_exchan
         return;
     vk_buf_init(&text, ANSWER_LIMIT);
     resource_metrics_write(&stats, &text);
+    send(x, PROMETHEUS_CONTENT_TYPE, !text.failed, &text);
+}
+
+static const char *image_of(void *user, const struct pod_identity *id, const char *container)
+{
+    const struct handler_context *c = user;
+    const struct container_status *status;
+    struct pods_entry entry;
+
+    if (!pods_find_by_uid(c->pods, id->uid, &entry))
+        return NULL;
+    status = pod_status_container(entry.status, container);
+    return status ? status->image : NULL;
+}
+
+void handle_cadvisor_metrics(const struct handler_context *c, struct http_exchange *x)
+{
+    struct handler_context context = *c;
+    struct provider_stats stats;
+    struct vk_buf text;
+
+    if (!read_stats(c, x, &stats))
+        return;
+    vk_buf_init(&text, ANSWER_LIMIT);
+    cadvisor_metrics_write(&stats, image_of, &context, &text);
     send(x, PROMETHEUS_CONTENT_TYPE, !text.failed, &text);
 }

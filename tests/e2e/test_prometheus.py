@@ -79,7 +79,7 @@ def test_metrics_and_rules_are_well_formed(world, namespace, programs):
     world.apply(namespace, manifests.pod("web", manifests.web()))
     eventually(lambda: f'namespace="{namespace}"' in world.kubectl(
         "get", "--raw", f"/api/v1/nodes/{world.node}/proxy/metrics").stdout, 60, "costs are counted")
-    for path in ("metrics", "metrics/resource"):
+    for path in ("metrics", "metrics/resource", "metrics/cadvisor"):
         text = world.kubectl("get", "--raw", f"/api/v1/nodes/{world.node}/proxy/{path}").stdout
         run = subprocess.run([programs / "promtool", "check", "metrics"], input=text,
                              capture_output=True, text=True, timeout=120, check=False)

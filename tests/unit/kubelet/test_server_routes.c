@@ -33,6 +33,8 @@ static const struct {
     {"/stats/summary", ROUTE_STATS_SUMMARY, "stats"},
     {"/metrics", ROUTE_METRICS, "metrics"},
     {"/metrics/resource", ROUTE_RESOURCE_METRICS, "metrics"},
+    {"/metrics/cadvisor", ROUTE_CADVISOR_METRICS, "metrics"},
+    {"/metrics/other", ROUTE_NONE, "metrics"},
     {"/statusz", ROUTE_STATUSZ, "statusz"},
     {"/configz", ROUTE_CONFIGZ, "configz"},
     {"/checkpoint/ns/pod/c", ROUTE_UNSUPPORTED, "checkpoint"},

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /metrics/resource and /stats/summary, from a provider's figures to the answer. */
+/* /metrics/resource, /metrics/cadvisor and /stats/summary, from a provider's figures to the answer.
+ */
+#include "kubelet/stats/cadvisor_metrics.h"
 #include "kubelet/stats/resource_metrics.h"
 #include "kubelet/stats/summary.h"
 #include "tests/unit/kubelet/streaming_world.h"
@@ -77,6 +79,43 @@ static void each_figure_has_its_own_time_and_nothing_is_rounded(void **state)
             fail_msg("no line %s in\n%s", lines[i], vk_buf_peek(&out));
     }
     /* Of what is not known nothing is said: zero would be a figure. */
+    assert_null(strstr(vk_buf_peek(&out), "late"));
+    assert_null(strstr(vk_buf_peek(&out), "web-1"));
+    vk_buf_release(&out);
+}
+
+static const char *image_of(void *user, const struct pod_identity *id, const char *container)
+{
+    assert_ptr_equal(user, &stats);
+    assert_string_equal(id->uid, "u1");
+    return vk_streq(container, "app") ? "web:1" : NULL;
+}
+
+static void cadvisors_names_have_an_image_and_the_network(void **state)
+{
+#define APP "{namespace=\"shop\",pod=\"web-0\",container=\"app\",image=\"web:1\"} "
+#define NETWORK "{namespace=\"shop\",pod=\"web-0\",interface=\"eth0\"} "
+#define AT " 1700000100123"
+    static const char *const lines[] = {
+        "container_cpu_usage_seconds_total" APP "9007199.254740993" AT,
+        "container_memory_usage_bytes" APP "3000" AT,
+        "container_memory_working_set_bytes" APP "2000" AT,
+        "container_memory_rss" APP "1000" AT,
+        "container_start_time_seconds" APP "1700000000.000000000",
+        "container_network_receive_bytes_total" NETWORK "1" AT,
+        "container_network_receive_errors_total" NETWORK "2" AT,
+        "container_network_transmit_bytes_total" NETWORK "3" AT,
+        "container_network_transmit_errors_total" NETWORK "4" AT,
+    };
+    struct vk_buf out;
+
+    (void)state;
+    vk_buf_init(&out, 1 << 16);
+    cadvisor_metrics_write(&stats, image_of, (void *)(uintptr_t)&stats, &out);
+    for (size_t i = 0; i < VK_COUNT(lines); i++) {
+        if (!has_line(&out, lines[i]))
+            fail_msg("no line %s in\n%s", lines[i], vk_buf_peek(&out));
+    }
     assert_null(strstr(vk_buf_peek(&out), "late"));
     assert_null(strstr(vk_buf_peek(&out), "web-1"));
     vk_buf_release(&out);
@@ -184,7 +223,9 @@ static void both_are_served_and_nothing_beside_them(void **state)
     assert_null(strstr(vk_buf_peek(&a.text), "\"network\""));
     assert_int_equal(get(s, "/stats", &a), 404);
     assert_int_equal(get(s, "/stats/other", &a), 404);
-    assert_int_equal(get(s, "/metrics/cadvisor", &a), 404);
+    assert_int_equal(get(s, "/metrics/other", &a), 404);
+    assert_int_equal(get(s, "/metrics/cadvisor", &a), 200);
+    assert_non_null(strstr(vk_buf_peek(&a.text), "\ncontainer_memory_rss{"));
     vk_buf_release(&a.text);
 }
 
@@ -267,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_figure_has_its_own_time_and_nothing_is_rounded),
+        cmocka_unit_test(cadvisors_names_have_an_image_and_the_network),
         cmocka_unit_test(a_node_of_which_nothing_is_known_says_so),
         cmocka_unit_test(the_summary_is_what_go_reads),
         cmocka_unit_test_setup_teardown(both_are_served_and_nothing_beside_them, streaming_setup,
