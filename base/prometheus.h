@@ -14,7 +14,7 @@ enum prometheus_type { PROMETHEUS_COUNTER, PROMETHEUS_GAUGE, PROMETHEUS_HISTOGRA
 struct prometheus_label {
     const char *name, *value; /* value NULL: the label is left out */
 };
-#define PROMETHEUS_MAX_LABELS 4
+#define PROMETHEUS_MAX_LABELS 6
 /* Labels end with the first that has no name. */
 struct prometheus_labels {
     struct prometheus_label v[PROMETHEUS_MAX_LABELS];

@@ -430,6 +430,11 @@ void pods_count_tokens(const struct pods *p, struct token_expiry_counts *ret)
     token_expiries_count(p->expiries, ret);
 }
 
+void pods_count_probes(const struct pods *p, probe_counts_fn fn, void *user)
+{
+    prober_count(p->prober, fn, user);
+}
+
 const struct pod_phases *pods_phases(const struct pods *p)
 {
     return p->phases;

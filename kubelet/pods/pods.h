@@ -12,6 +12,7 @@
 #include "kubelet/client/event_recorder.h"
 #include "kubelet/client/list_watch.h"
 #include "kubelet/client/rest.h"
+#include "kubelet/pods/probe_counts.h"
 #include "kubelet/pods/service_environment.h"
 #include "kubelet/provider.h"
 
@@ -109,6 +110,8 @@ void pods_count(const struct pods *p, size_t counts[POD_WORKER_STATES]);
 /* Tokens that can't be renewed; for metrics. */
 struct token_expiry_counts;
 void pods_count_tokens(const struct pods *p, struct token_expiry_counts *ret);
+/* As prober_count. */
+void pods_count_probes(const struct pods *p, probe_counts_fn fn, void *user);
 /* How long pods take to start; for metrics. */
 struct pod_phases;
 const struct pod_phases *pods_phases(const struct pods *p);

@@ -219,9 +219,32 @@ static char *user_agent_of(const char *version)
     return n > 0 ? vk_asprintf("kube-probe/%.*s", (int)n, v) : vk_strdup("kube-probe");
 }
 
-size_t prober_pod_count(const struct prober *p)
+static void count_pod(const struct probed_pod *pod, probe_counts_fn fn, void *user)
 {
-    return vk_map_len(p->pods);
+    for (size_t i = 0; i < pod->count; i++) {
+        const struct probed_container *c = &pod->containers[i];
+
+        for (size_t k = 0; k < PROBE_KINDS; k++) {
+            struct probe_counts counts;
+
+            if (!c->slots[k])
+                continue;
+            counts = (struct probe_counts){
+                .pod = pod->pod, .container = c->spec->name, .kind = c->slots[k]->worker.kind};
+            memcpy(counts.tries, c->slots[k]->tries, sizeof(counts.tries));
+            fn(user, &counts);
+        }
+    }
+}
+
+void prober_count(const struct prober *p, probe_counts_fn fn, void *user)
+{
+    size_t it = 0;
+    const char *uid;
+    void *pod;
+
+    while (vk_map_next(p->pods, &it, &uid, &pod))
+        count_pod(pod, fn, user);
 }
 
 struct prober *prober_new(struct vk_loop *loop, const struct prober_config *config)

@@ -9,6 +9,7 @@
 
 #include "base/http_client.h"
 #include "kubelet/api/pod.h"
+#include "kubelet/pods/probe_counts.h"
 #include "kubelet/provider.h"
 
 struct prober;
@@ -46,5 +47,5 @@ void prober_forget(struct prober *p, const char *uid);
  */
 void prober_judge(const struct prober *p, const struct pod *pod, struct pod_status *status);
 
-/* Pods that are probed, and tries under way; for tests and metrics. */
-size_t prober_pod_count(const struct prober *p);
+/* Every probe of every pod, in no order. */
+void prober_count(const struct prober *p, probe_counts_fn fn, void *user);

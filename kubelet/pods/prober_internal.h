@@ -24,6 +24,7 @@ struct probe_slot {
     struct vk_timer timer;
     struct probe_action *action; /* a try is under way */
     struct vk_list waiting;      /* in prober->waiting */
+    uint64_t tries[PROBE_TRIES]; /* ended so far */
 };
 struct probed_container {
     struct probed_pod *pod;

@@ -107,11 +107,19 @@ static void note_started(struct probed_container *c)
     prober_schedule_all(c);
 }
 
+static enum probe_try try_of(enum probe_outcome_kind kind)
+{
+    return kind == PROBE_ERRORED  ? PROBE_TRY_UNKNOWN
+           : kind == PROBE_FAILED ? PROBE_TRY_FAILED
+                                  : PROBE_TRY_SUCCESSFUL;
+}
+
 static enum probe_verdict take(struct probe_slot *s, const struct probe_outcome *outcome)
 {
     const bool failed = outcome->kind == PROBE_FAILED;
     enum probe_verdict verdict;
 
+    s->tries[try_of(outcome->kind)]++;
     if (outcome->kind == PROBE_ERRORED) {
         tell(s, "Unhealthy", "errored and resulted in unknown state", outcome->output);
         return PROBE_AS_BEFORE;

@@ -53,6 +53,9 @@ void handle_stats_summary(const struct handler_context *c, struct http_exchange 
 void handle_resource_metrics(const struct handler_context *c, struct http_exchange *x);
 void handle_cadvisor_metrics(const struct handler_context *c, struct http_exchange *x);
 
+/* GET /metrics/probes */
+void handle_probe_metrics(const struct handler_context *c, struct http_exchange *x);
+
 /* GET /metrics, for Prometheus */
 void handle_metrics(const struct handler_context *c, struct http_exchange *x);
 

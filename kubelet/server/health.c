@@ -76,7 +76,7 @@ void handle_statusz(const struct handler_context *c, struct http_exchange *x)
         vk_buf_printf(&out, "Pods %s: %zu\n", pod_worker_state_name((enum pod_worker_state)i),
                       counts[i]);
     vk_buf_adds(&out, "\nPaths: /healthz /livez /readyz /metrics /metrics/resource /stats/summary "
-                      "/metrics/cadvisor /pods /configz\n");
+                      "/metrics/cadvisor /metrics/probes /pods /configz\n");
     http_exchange_reply(x, 200, TEXT, vk_buf_str(&out));
 }
 

@@ -23,6 +23,7 @@ enum route {
     ROUTE_STATS_SUMMARY,
     ROUTE_RESOURCE_METRICS,
     ROUTE_CADVISOR_METRICS,
+    ROUTE_PROBE_METRICS,
     ROUTE_METRICS,
     ROUTE_LIVEZ,
     ROUTE_READYZ,
@@ -43,6 +44,7 @@ static const char *const route_paths[ROUTES] = {
     [ROUTE_STATS_SUMMARY] = "/stats/summary",
     [ROUTE_RESOURCE_METRICS] = "/metrics/resource",
     [ROUTE_CADVISOR_METRICS] = "/metrics/cadvisor",
+    [ROUTE_PROBE_METRICS] = "/metrics/probes",
     [ROUTE_METRICS] = "/metrics",
     [ROUTE_LIVEZ] = "/livez",
     [ROUTE_READYZ] = "/readyz",
@@ -126,6 +128,7 @@ static const struct {
     {"stats", 1, ROUTE_STATS_SUMMARY, false, "summary"},
     {"metrics", 1, ROUTE_RESOURCE_METRICS, false, "resource"},
     {"metrics", 1, ROUTE_CADVISOR_METRICS, false, "cadvisor"},
+    {"metrics", 1, ROUTE_PROBE_METRICS, false, "probes"},
     {"metrics", 0, ROUTE_METRICS, false, NULL},
     {"livez", 0, ROUTE_LIVEZ, false, NULL},
     {"readyz", 0, ROUTE_READYZ, false, NULL},
@@ -193,6 +196,7 @@ static bool dispatch_observation(const struct kubelet_server *s, struct http_exc
         [ROUTE_STATS_SUMMARY] = handle_stats_summary,
         [ROUTE_RESOURCE_METRICS] = handle_resource_metrics,
         [ROUTE_CADVISOR_METRICS] = handle_cadvisor_metrics,
+        [ROUTE_PROBE_METRICS] = handle_probe_metrics,
         [ROUTE_METRICS] = handle_metrics,
         [ROUTE_LIVEZ] = handle_livez,
         [ROUTE_READYZ] = handle_readyz,
@@ -252,6 +256,7 @@ static void dispatch(struct kubelet_server *s, struct http_exchange *x, enum rou
     case ROUTE_STATS_SUMMARY:
     case ROUTE_RESOURCE_METRICS:
     case ROUTE_CADVISOR_METRICS:
+    case ROUTE_PROBE_METRICS:
     case ROUTE_METRICS:
     case ROUTE_LIVEZ:
     case ROUTE_READYZ:

@@ -79,13 +79,13 @@ def test_metrics_and_rules_are_well_formed(world, namespace, programs):
     world.apply(namespace, manifests.pod("web", manifests.web()))
     eventually(lambda: f'namespace="{namespace}"' in world.kubectl(
         "get", "--raw", f"/api/v1/nodes/{world.node}/proxy/metrics").stdout, 60, "costs are counted")
-    for path in ("metrics", "metrics/resource", "metrics/cadvisor"):
+    for path in ("metrics", "metrics/resource", "metrics/cadvisor", "metrics/probes"):
         text = world.kubectl("get", "--raw", f"/api/v1/nodes/{world.node}/proxy/{path}").stdout
         run = subprocess.run([programs / "promtool", "check", "metrics"], input=text,
                              capture_output=True, text=True, timeout=120, check=False)
         # 3: well formed, but of another style than promtool's; those names are the kubelet's own.
         assert run.returncode in (0, 3), run.stderr
-        assert all(re.match(r"(node|pod|container|resource|scrape|kubelet)_", line)
+        assert all(re.match(r"(node|pod|container|resource|scrape|kubelet|prober)_", line)
                    for line in run.stderr.splitlines()), run.stderr
     for what in (("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")):
         run = subprocess.run([programs / "promtool", *what], cwd=DASHBOARDS, capture_output=True,

@@ -112,6 +112,36 @@ static void readiness_follows_the_server(void **state)
     assert_int_equal(w->memory.restarts, 0);
 }
 
+static void take_counts(void *user, const struct probe_counts *counts)
+{
+    struct probe_counts *ret = user;
+
+    *ret = *counts;
+}
+
+static void each_try_is_counted(void **state)
+{
+    struct world *w = *state;
+    struct port port = port_new();
+    char *probes VK_AUTOFREE = vk_asprintf("\"readinessProbe\":" PROBE(1), port.number);
+    struct probe_counts counts = {0};
+
+    run_one(w, "Always", probes);
+    RUN_UNTIL(w, world_told(w, "Unhealthy: Readiness probe failed: "));
+    pods_count_probes(w->pods, take_counts, &counts);
+    assert_string_equal(counts.pod->meta.uid, "uid-1");
+    assert_string_equal(counts.container, "c");
+    assert_int_equal(counts.kind, PROBE_READINESS);
+    assert_true(counts.tries[PROBE_TRY_FAILED] >= 1);
+    assert_int_equal(counts.tries[PROBE_TRY_SUCCESSFUL], 0);
+    port_open(&port);
+    RUN_UNTIL(w, is_ready(w));
+    pods_count_probes(w->pods, take_counts, &counts);
+    assert_true(counts.tries[PROBE_TRY_SUCCESSFUL] >= 1);
+    assert_int_equal(counts.tries[PROBE_TRY_UNKNOWN], 0);
+    port_close(&port);
+}
+
 static void startup_comes_first(void **state)
 {
     struct world *w = *state;
@@ -271,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
         TEST(readiness_follows_the_server),
+        TEST(each_try_is_counted),
         TEST(startup_comes_first),
         TEST(a_failed_liveness_ends_the_container),
         TEST(a_failed_startup_ends_it_too),

@@ -34,6 +34,7 @@ static const struct {
     {"/metrics", ROUTE_METRICS, "metrics"},
     {"/metrics/resource", ROUTE_RESOURCE_METRICS, "metrics"},
     {"/metrics/cadvisor", ROUTE_CADVISOR_METRICS, "metrics"},
+    {"/metrics/probes", ROUTE_PROBE_METRICS, "metrics"},
     {"/metrics/other", ROUTE_NONE, "metrics"},
     {"/statusz", ROUTE_STATUSZ, "statusz"},
     {"/configz", ROUTE_CONFIGZ, "configz"},

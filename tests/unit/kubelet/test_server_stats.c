@@ -224,6 +224,8 @@ static void both_are_served_and_nothing_beside_them(void **state)
     assert_int_equal(get(s, "/stats", &a), 404);
     assert_int_equal(get(s, "/stats/other", &a), 404);
     assert_int_equal(get(s, "/metrics/other", &a), 404);
+    assert_int_equal(get(s, "/metrics/probes", &a), 200);
+    assert_non_null(strstr(vk_buf_peek(&a.text), "# TYPE prober_probe_total counter\n"));
     assert_int_equal(get(s, "/metrics/cadvisor", &a), 200);
     assert_non_null(strstr(vk_buf_peek(&a.text), "\ncontainer_memory_rss{"));
     vk_buf_release(&a.text);
