@@ -34,16 +34,17 @@ def is_running(world, namespace, name):
     return world.pod(namespace, name).status.phase == "Running"
 
 
-def scheduled_pod(name):
-    """Not bound by us: the scheduler has to find room for it."""
-    unbound = pod(name, "serve", nodeSelector={"type": "virtual-kubelet"})
+def scheduled_pod(name, label):
+    """Not bound by us: the scheduler has to find room for it, on a node with that label."""
+    unbound = pod(name, "serve", nodeSelector={"type": "virtual-kubelet", label: "seen"})
     del unbound["spec"]["nodeName"]
     return unbound
 
 
 def is_unschedulable(world, namespace, name):
     conditions = world.pod(namespace, name).status.conditions or []
-    return any(c.type == "PodScheduled" and c.reason == "Unschedulable" for c in conditions)
+    return any(c.type == "PodScheduled" and c.reason == "Unschedulable" and
+               "Too many pods" in c.message for c in conditions)
 
 
 @pytest.mark.refused_puts
@@ -58,7 +59,9 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     for part in ("'ContainerGroups'", f"Limit: '{groups + 1}'", f"Usage: '{groups + 1}'"):
         assert part in message
     eventually(lambda: allocatable(world, "pods") == groups + 1, 90, "the node offers no more")
-    world.apply(namespace, scheduled_pod("unbound"))
+    # A scheduler that knows the label knows what the node offers since then.
+    world.core.patch_node(world.node, {"metadata": {"labels": {namespace: "seen"}}})
+    world.apply(namespace, scheduled_pod("unbound", namespace))
     eventually(lambda: is_unschedulable(world, namespace, "unbound"), 90, "the scheduler keeps it")
     told = eventually(lambda: [event for event in world.events(namespace, "waits")
                                if event.reason == QUOTA], 60, "an Event tells")
@@ -72,6 +75,7 @@ def test_pods_wait_for_a_quota_and_the_scheduler_sends_no_more(world, namespace,
     # One refusal was enough to know, and nothing was made twice.
     refused = world.puts_of(namespace)
     assert sorted(refused.values()) == [1, 1, 2], refused
+    world.core.patch_node(world.node, {"metadata": {"labels": {namespace: None}}})
 
 
 def daemon_set(name, **spec):
