@@ -42,6 +42,8 @@ void worker_changed(struct pod_worker *w, const struct pod *before)
         before->meta.generation != w->pod->meta.generation) {
         w->image_waits = false;
         w->retry_at_ms = 0;
+        /* Nothing has been said of the new image. */
+        w->last_error = (struct vk_err){0};
         backoff_reset(&w->image_backoff);
         worker_queue(w);
     }

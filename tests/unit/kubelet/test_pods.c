@@ -396,10 +396,16 @@ static void a_new_image_does_not_wait_for_the_old_one_s_back_off(void **state)
     RUN_UNTIL(w, vk_streq(world_status(w, "web", reason), "InvalidImageName"));
     assert_string_equal(world_status(w, "web", "phase"), "Pending");
     RUN_UNTIL(w, world_told(w, "InspectFailed: image 'A:b:c': bad tag"));
+    w->memory.fail_creates = 1;
+    vk_err_set(&w->memory.error, VK_INVALID, "image 'D:e:f': bad tag");
+    vk_err_reason(&w->memory.error, PROVIDER_REASON_IMAGE_NAME);
+    p->generation++;
+    fake_send_event(&w->api, "MODIFIED", p);
+    RUN_UNTIL(w, world_told(w, "InspectFailed: image 'D:e:f': bad tag"));
     p->generation++;
     fake_send_event(&w->api, "MODIFIED", p);
     RUN_UNTIL(w, vk_streq(world_status(w, "web", "phase"), "Running"));
-    assert_int_equal(w->memory.creates, 2);
+    assert_int_equal(w->memory.creates, 3);
 }
 
 static void missing_config_map_waits_until_it_appears(void **state)
