@@ -406,6 +406,7 @@ void pod_workers_platform_status(struct pod_workers *all, const struct provider_
     worker_cancel_resolution(w);
     if (worker_group_lost(w))
         return;
+    forget_backoff(w); /* of an update */
     worker_set_state(w, POD_WORKER_PENDING);
     worker_queue(w);
 }

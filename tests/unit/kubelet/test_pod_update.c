@@ -291,6 +291,24 @@ static void deletion_does_not_wait_for_an_update(void **state)
     world_free(w);
 }
 
+static void a_lost_group_does_not_wait_for_an_update(void **state)
+{
+    struct fake_pod *p;
+    struct world *w = world_that_updates(SPEC_IMAGE("Always", "app:1"), &p);
+
+    (void)state;
+    (void)vk_err_set(&updates.error, VK_UNAVAILABLE, "no");
+    updates.error.retry_after_ms = 3600000;
+    updates.fail = 1;
+    fake_set_spec(&w->api, p, SPEC_IMAGE("Always", "app:2"));
+    FAKE_EVENTUALLY(&w->api, world_told(w, "FailedUpdatePod: no"));
+    memory_lose(&w->memory, "web", "uid-1");
+    FAKE_EVENTUALLY(&w->api, w->memory.creates == 2);
+    settle(w);
+    assert_int_equal(updates.calls, 1);
+    world_free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +320,7 @@ int main(void)
         cmocka_unit_test(the_next_process_looks_whether_it_was_done),
         cmocka_unit_test(what_has_ended_for_good_is_not_run_again),
         cmocka_unit_test(deletion_does_not_wait_for_an_update),
+        cmocka_unit_test(a_lost_group_does_not_wait_for_an_update),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
