@@ -96,6 +96,7 @@ struct pod_worker {
     bool image_waits, image_backoff_shown;
     struct backoff rights_backoff;
     int64_t forbidden_mono_ms; /* when the platform last said so; 0: it does not */
+    int64_t rights_wait_ms;    /* for how long it waits since then */
     struct vk_err last_error;  /* the last one that an Event told of */
 };
 

@@ -144,15 +144,19 @@ void worker_wait_for_rights(struct pod_worker *w)
     const int64_t delay = backoff_next_ms(&w->rights_backoff), now = vk_mono_ms();
 
     w->forbidden_mono_ms = now ? now : 1;
+    w->rights_wait_ms = delay;
     w->all->lacks_rights = true;
     w->retry_at_ms = now + delay;
     work_queue_add_after(w->all->queue, w->pod->meta.uid, delay);
 }
 
-/* They may lack another one, so they do not ask at each success. */
+/* They may lack another one, so they do not ask at each success, and less often each time: where
+ * many lack it, their PUTs would use up what the platform allows those that lack none. */
 static void look_again_soon(struct pod_worker *w)
 {
-    const int64_t soon = w->forbidden_mono_ms + w->all->config.retries.rights_look_ms;
+    const struct pod_retries *r = &w->all->config.retries;
+    const int64_t times = w->rights_wait_ms / r->rights_initial_ms;
+    const int64_t soon = w->forbidden_mono_ms + (times > 1 ? times : 1) * r->rights_look_ms;
 
     if (w->retry_at_ms <= soon)
         return;

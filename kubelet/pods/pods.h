@@ -21,7 +21,7 @@ struct pods;
 /*
  * How long a pod waits before the next try; 0: 1 s to 2 min, 10 s to 5 min for an image, 30 s to
  * 5 min for a right of the node's on the platform. One that another pod could use meanwhile is
- * looked at after rights_look_ms; 0: 5 s. refused: see refusal_pace.h.
+ * looked at after rights_look_ms, and later as the wait grows; 0: 5 s. refused: see refusal_pace.h.
  */
 struct pod_retries {
     int64_t initial_ms, max_ms;

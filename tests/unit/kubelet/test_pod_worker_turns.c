@@ -108,11 +108,45 @@ static void a_turn_that_nobody_needs_any_more_goes_to_the_next(void **state)
     end(&t);
 }
 
+/* In distances of rights_look_ms; the wait varies by a quarter. */
+static void who_lacks_a_right_for_long_asks_less_often_at_others_successes(void **state)
+{
+    static const struct {
+        unsigned attempts;
+        int64_t least, most;
+    } rows[] = {{0, 1, 1}, {1, 1, 2}, {3, 6, 9}, {20, 7, 12}};
+    struct turns t;
+
+    (void)state;
+    begin(&t);
+    t.all.by_uid = vk_map_new();
+    t.all.config.retries = (struct pod_retries){
+        .rights_initial_ms = 600000, .rights_max_ms = 6000000, .rights_look_ms = 100000};
+    (void)vk_map_put(t.all.by_uid, "0", &t.workers[0]);
+    for (size_t i = 0; i < VK_COUNT(rows); i++) {
+        struct pod_worker *w = &t.workers[0];
+
+        w->rights_backoff =
+            (struct backoff){.initial_ms = 600000, .max_ms = 6000000, .attempts = rows[i].attempts};
+        worker_wait_for_rights(w);
+        worker_had_rights(&t.workers[1]);
+        const int64_t wait = w->retry_at_ms - w->forbidden_mono_ms;
+        assert_in_range(wait, rows[i].least * 100000, rows[i].most * 100000);
+        /* The next success brings it no nearer. */
+        t.all.lacks_rights = true;
+        worker_had_rights(&t.workers[1]);
+        assert_int_equal(w->retry_at_ms - w->forbidden_mono_ms, wait);
+    }
+    vk_map_free(t.all.by_uid, NULL);
+    end(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(updates_wait_for_their_turn_as_new_pods_do),
         cmocka_unit_test(a_turn_that_nobody_needs_any_more_goes_to_the_next),
+        cmocka_unit_test(who_lacks_a_right_for_long_asks_less_often_at_others_successes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
