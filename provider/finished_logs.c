@@ -135,7 +135,8 @@ static void keep(struct finished_logs *l, const char *uid, const char *container
     pod->bytes += end.n;
     l->bytes += end.n;
     touch(l, pod);
-    while (l->bytes > l->total_max && l->pods.next != &pod->link)
+    while ((l->bytes > l->total_max || vk_map_len(l->by_uid) > FINISHED_LOGS_PODS) &&
+           l->pods.next != &pod->link)
         pod_forget(l, VK_LIST_ENTRY(l->pods.next, struct kept_pod, link));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The last output of containers whose group was removed while their pod stays: at most 64 KiB of
- * each, the end counts, and 16 MiB of all, the pods that nobody looked at for longest go first. In
- * memory, and in a folder where one is given: without it a restart forgets them.
+ * each, the end counts, and 16 MiB and 10,000 pods in all, those that nobody looked at for longest
+ * go first. In memory, and in a folder where one is given: without it a restart forgets them. Of
+ * pods that were deleted while no process ran, only that limit removes the files.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 
 #define FINISHED_LOG_MAX (64u << 10)
 #define FINISHED_LOGS_MAX (16u << 20)
+#define FINISHED_LOGS_PODS 10000u
 
 struct finished_logs;
 

@@ -111,6 +111,18 @@ static void the_pod_that_nobody_looked_at_goes_first(void **state)
     finished_logs_free(l);
 }
 
+static void pods_that_wrote_nothing_do_not_gather_for_ever(void **state)
+{
+    struct finished_logs *l = *state;
+    struct vk_str text;
+    for (size_t i = 0; i <= FINISHED_LOGS_PODS; i++) {
+        char *uid VK_AUTOFREE = vk_asprintf("u%zu", i);
+        finished_logs_keep(l, uid, "a", VK_STR(""));
+    }
+    assert_false(finished_logs_find(l, "u0", "a", &text));
+    assert_true(finished_logs_find(l, "u1", "a", &text));
+}
+
 /* ---- in a folder ---- */
 
 static char folder[64];
@@ -254,6 +266,7 @@ int main(void)
         KEPT(of_a_long_log_the_last_whole_lines_stay),
         KEPT(a_line_longer_than_the_limit_is_cut),
         KEPT(the_pod_that_nobody_looked_at_goes_first),
+        KEPT(pods_that_wrote_nothing_do_not_gather_for_ever),
         IN_FOLDER(the_next_process_has_them),
         IN_FOLDER(what_has_no_room_any_more_is_removed_the_oldest_first),
         IN_FOLDER(other_files_are_left_alone_and_odd_names_make_none),
