@@ -7,12 +7,12 @@
 #include "base/crypto.h"
 #include "provider/resources.h"
 
-/* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
- * deterministic names still keep repeats from becoming new Events. */
 /* Our clock and Azure's. */
 #define CLOCKS_DIFFER_NS (30ll * 1000000000)
 /* From the call to the end of the last container: its turn among ARM's writes, and grace. */
 #define RESTART_TAKES_NS (900ll * 1000000000)
+/* A pod that flaps for days must not grow: the oldest half is forgotten, and the event recorder's
+ * deterministic names still keep repeats from becoming new Events. */
 #define MAX_EVENTS 128
 #define EVENT_KEY_MAX (64u << 10)
 
